@@ -1,0 +1,85 @@
+package penstock
+
+import "iter"
+
+// Batch is what a cursor read and a store applies: the records of a set of partitions from From up to Next, in log
+// order. Records of the blocks that lie outside those ranges, or in other partitions, are not part of it.
+type Batch struct {
+	From, Next Positions // of the same partitions
+	Blocks     []*Block
+}
+
+// Records yields the batch's records in log order, on the same terms as Block.Records.
+func (b Batch) Records() iter.Seq[*Record] {
+	return func(yield func(*Record) bool) {
+		for _, block := range b.Blocks {
+			spans := b.spans(block)
+			if spans != nil && !block.each(spans, yield) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of records, without walking them.
+func (b Batch) Len() int {
+	n := 0
+	for _, block := range b.Blocks {
+		for _, s := range b.spans(block) {
+			n += int(s.to - s.from)
+		}
+	}
+	return n
+}
+
+// Size returns about how many bytes the batch's blocks occupy.
+func (b Batch) Size() Bytes {
+	var n Bytes
+	for _, block := range b.Blocks {
+		n += block.Size()
+	}
+	return n
+}
+
+// Only returns the part of the batch that belongs to the given partitions. The blocks are shared.
+func (b Batch) Only(partitions []Partition) Batch {
+	part := Batch{From: Positions{}, Next: Positions{}, Blocks: b.Blocks}
+	for _, p := range partitions {
+		if from, ok := b.From[p]; ok {
+			part.From[p], part.Next[p] = from, b.Next[p]
+		}
+	}
+	return part
+}
+
+// spans returns, for each group of a block, the offsets that belong to the batch, or nil if none does.
+func (b Batch) spans(block *Block) []span {
+	spans := make([]span, len(block.Groups))
+	any := false
+	for i, g := range block.Groups {
+		from, ok := b.From[g.Partition]
+		if !ok {
+			continue
+		}
+		next := b.Next[g.Partition]
+		s := span{clampTo(from, block.Epoch, g), clampTo(next, block.Epoch, g)}
+		if s.from < s.to {
+			spans[i], any = s, true
+		}
+	}
+	if !any {
+		return nil
+	}
+	return spans
+}
+
+// clampTo returns the offset within the group at which a position cuts it.
+func clampTo(at Position, epoch Epoch, g Group) Offset {
+	switch {
+	case at.Epoch < epoch:
+		return g.First
+	case at.Epoch > epoch:
+		return g.End()
+	}
+	return min(max(at.Offset, g.First), g.End())
+}
