@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
-	"math"
+	"slices"
 )
 
 // A Block is a batch of records of one tenant and stream: what the door makes of one request, what the log stores,
@@ -39,7 +39,6 @@ const (
 	blockHeaderSize        = 48
 	groupSize              = 16
 	recordHeaderSize       = 20
-	maxGroups              = math.MaxUint16
 	MaxIDLen         Bytes = 128 // longest id of an event
 	MaxKeyLen        Bytes = 256 // longest key of an event
 )
@@ -157,6 +156,13 @@ func recordHeader(b []byte) header {
 }
 
 func (h header) size() int { return recordHeaderSize + h.id + h.key + h.body }
+
+// CloneHeader returns a block that shares b's records, but nothing that a log fills in.
+func (b *Block) CloneHeader() *Block {
+	c := *b
+	c.Groups = slices.Clone(b.Groups)
+	return &c
+}
 
 // Records yields the block's records in order. The record, and the bytes it refers to, are valid only until the next
 // one is asked for; the bytes themselves live as long as the block.
