@@ -1,6 +1,9 @@
 package penstock
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ColumnType is the type of a declared column.
 type ColumnType string
@@ -38,4 +41,25 @@ type Streams interface {
 	// Stream returns the stream of that name; NotFound if it is unknown and may not be made by its first use; Invalid if
 	// the name is not legal; Overloaded if there are too many. It may be called concurrently.
 	Stream(tenant, name string) (*Stream, error)
+}
+
+// MaxStreams bounds the streams of a tenant.
+const MaxStreams = 1000
+
+// CheckStreamName returns nil for a legal name, [a-z][a-z0-9_]{0,62} and not reserved, and otherwise Invalid with reason
+// bad_stream.
+func CheckStreamName(name string) error {
+	bad := func(why string) error { return Refusef("bad_stream", "check stream name", "%s", why) }
+	if len(name) == 0 || len(name) > 63 || name[0] < 'a' || name[0] > 'z' {
+		return bad("a stream's name is a lower-case letter and up to 62 letters, digits or _")
+	}
+	for _, c := range []byte(name) {
+		if c != '_' && (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return bad("a stream's name has only lower-case letters, digits and _")
+		}
+	}
+	if name == "penstock" || strings.HasPrefix(name, "pg_") || strings.HasPrefix(name, "duckdb_") {
+		return bad("penstock, pg_… and duckdb_… are reserved")
+	}
+	return nil
 }
