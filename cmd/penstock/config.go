@@ -1,0 +1,168 @@
+package main
+
+import (
+	"io/fs"
+	"time"
+
+	"penstock"
+)
+
+// Config is penstock.yaml. It exists only in this package: what the parts need is handed to them as their Options.
+// Defaults are the Go values of defaultConfig, and the comments of the fields are also the descriptions that
+// `config schema` prints. A field tagged later is known to the reader of files and refused until it is built.
+type Config struct {
+	// Listen is the address of the HTTP API. Another address than a loopback one needs tokens.
+	Listen string `yaml:"listen"`
+	// TLS names the certificate and its key; without it the API speaks plain HTTP.
+	TLS TLSConfig `yaml:"tls"`
+	// Tokens are the credentials of clients. While there are none, everything is open, on loopback only.
+	Tokens []TokenConfig `yaml:"tokens"`
+	// Cluster is the identity of the installation. Embedded, the data directory's own holds and another is refused.
+	Cluster ClusterConfig `yaml:"cluster"`
+	// Data is the directory in which everything embedded lives.
+	Data string `yaml:"data"`
+	// Log is where accepted events become durable. The URL alone may stand here.
+	Log LogConfig `yaml:"log"`
+	// Partitions is the number of units of order and of parallel work. It is chosen once.
+	Partitions int `yaml:"partitions"`
+	// Store has one URL per shard; a bare URL is a list of one.
+	Store []string `yaml:"store"`
+	// Strict has one URL per shard of the strict lane.
+	Strict any `yaml:"strict" later:"the strict lane"`
+	// Streams maps the name of a stream to how its events are read and kept.
+	Streams map[string]StreamConfig `yaml:"streams"`
+	// Views maps the name of a read model to its definition.
+	Views any `yaml:"views" later:"read models"`
+	// Limits bounds what one client may ask of the door.
+	Limits LimitsConfig `yaml:"limits"`
+	// Apps lists the applications that run on top.
+	Apps any `yaml:"apps" later:"applications"`
+
+	sources  map[string]source // of each setting that is not a default, by its path
+	inserted []insertedFile    // files that ${file:…} named
+	literal  map[string]bool   // paths whose value stands in the file itself
+	file     string            // the path that was read, "" if none was
+	mode     fs.FileMode       // of that file
+}
+
+// TLSConfig names PEM files. The lowest version served is TLS 1.2.
+type TLSConfig struct {
+	// Cert is the file with the certificate chain.
+	Cert string `yaml:"cert"`
+	// Key is the file with the private key, readable by the owner alone.
+	Key string `yaml:"key"`
+}
+
+// TokenConfig is a credential: its secret, and what it allows.
+type TokenConfig struct {
+	// Name appears in logs in place of the secret.
+	Name string `yaml:"name"`
+	// Secret is what the client sends, at least 16 printable characters; usually "${file:/path}" or "${VARIABLE}".
+	Secret string `yaml:"secret" secret:"true"`
+	// Allow lists the scopes: write, read, admin.
+	Allow []string `yaml:"allow"`
+}
+
+// ClusterConfig is the identity that log, shards and receipts share.
+type ClusterConfig struct {
+	// ID has 32 hexadecimal digits.
+	ID string `yaml:"id"`
+	// PartitionKey has 32 hexadecimal digits; it is a secret, so that no sender can aim at a partition.
+	PartitionKey string `yaml:"partition_key" secret:"true"`
+}
+
+// LogConfig says where the log is and how much of it is kept.
+type LogConfig struct {
+	// URL is disk: for a log in the data directory, or memory: for one that survives nothing.
+	URL string `yaml:"url"`
+	// Keep is how long records stay, by the log's own time, once every store has them.
+	Keep Duration `yaml:"keep"`
+	// Max is the size at which the door answers 503 log_full if the oldest records are not stored yet.
+	Max Size `yaml:"max"`
+}
+
+// StreamConfig says how the events of a stream are read and kept.
+type StreamConfig struct {
+	// IDField is the path of the id within the event, id if empty; a dot inside a name is written \.
+	IDField string `yaml:"id_field"`
+	// KeyField is the path of the key, key if empty. Events of one key keep their order. It is chosen once.
+	KeyField string `yaml:"key_field"`
+	// TimeField is the path of the time, time if empty.
+	TimeField string `yaml:"time_field"`
+	// Columns maps the name of a typed column to its type: text, bigint, double, decimal(p,s), boolean, timestamp, json.
+	Columns map[string]ColumnConfig `yaml:"columns"`
+	// Dedup is the window in which a repeated id has one effect; only off is built.
+	Dedup DedupConfig `yaml:"dedup"`
+	// KeepRows is how long rows stay in the store, by the log's own time; 0 is for ever.
+	KeepRows Duration `yaml:"keep_rows"`
+	// Durability is disk, or memory: answered 200 with "durable":false, never 202.
+	Durability string `yaml:"durability"`
+	// OnPoison is what happens to an event that cannot be stored: skip.
+	OnPoison string `yaml:"on_poison"`
+}
+
+// ColumnConfig is a typed column. The type alone may stand in its place.
+type ColumnConfig struct {
+	// Type is text, bigint, double, decimal(p,s), boolean, timestamp or json.
+	Type string `yaml:"type"`
+	// Path is where the value stands within the event, the column's name if empty.
+	Path string `yaml:"path"`
+}
+
+// DedupConfig is the window of a stream's ids, or off.
+type DedupConfig struct {
+	// Window is how long an id is remembered, by the log's own time.
+	Window Duration `yaml:"window" later:"a window of duplicates (write off)"`
+	// MaxIDs is how many ids of the stream are remembered at most.
+	MaxIDs Count `yaml:"max_ids" later:"a window of duplicates (write off)"`
+}
+
+// LimitsConfig bounds requests. A request beyond a limit is refused by name.
+type LimitsConfig struct {
+	// Body is the largest body of a request, on the wire and decoded alike.
+	Body Size `yaml:"body"`
+	// Event is the largest event.
+	Event Size `yaml:"event"`
+	// Batch is the largest number of events in a request.
+	Batch int `yaml:"batch"`
+	// InFlight is how many bytes of requests may wait for the log together.
+	InFlight Size `yaml:"in_flight"`
+}
+
+// defaultConfig returns what holds where nothing is said.
+func defaultConfig() *Config {
+	return &Config{
+		sources: map[string]source{}, literal: map[string]bool{},
+		Listen:     "127.0.0.1:7367",
+		Data:       "./penstock-data",
+		Log:        LogConfig{URL: "disk:", Keep: Duration(72 * time.Hour), Max: 20 << 30},
+		Partitions: 64,
+		Store:      []string{"duckdb:shard-0"},
+		Limits:     LimitsConfig{Body: 8 << 20, Event: 256 << 10, Batch: 5000, InFlight: 64 << 20},
+	}
+}
+
+// defaultStream returns what holds for a stream where its entry says nothing.
+func defaultStream() StreamConfig {
+	return StreamConfig{Durability: string(penstock.DurabilityDisk), OnPoison: "skip"}
+}
+
+// short reads the form in which the URL stands alone.
+func (l *LogConfig) short(text string) error {
+	l.URL = text
+	return nil
+}
+
+// short reads the form in which the type stands alone.
+func (c *ColumnConfig) short(text string) error {
+	c.Type = text
+	return nil
+}
+
+// short reads the word off.
+func (d *DedupConfig) short(text string) error {
+	if text != "off" {
+		return errShape("off, or a mapping with window and max_ids")
+	}
+	return nil
+}

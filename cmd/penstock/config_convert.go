@@ -1,0 +1,136 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"penstock"
+)
+
+// streams returns the configured streams in the order of their names, as the parts know them.
+func (c *Config) streams() []penstock.Stream {
+	all := make([]penstock.Stream, 0, len(c.Streams))
+	for _, name := range slices.Sorted(maps.Keys(c.Streams)) {
+		all = append(all, streamOf(name, c.Streams[name]))
+	}
+	return all
+}
+
+// streamOf converts an entry that Validate has passed.
+func streamOf(name string, s StreamConfig) penstock.Stream {
+	stream := penstock.Stream{
+		Name: name, IDField: s.IDField, KeyField: s.KeyField, TimeField: s.TimeField,
+		KeepRows: time.Duration(s.KeepRows),
+	}
+	if s.Durability == string(penstock.DurabilityMemory) {
+		stream.Durability = penstock.DurabilityMemory
+	}
+	for _, column := range slices.Sorted(maps.Keys(s.Columns)) {
+		if col, err := columnOf(column, s.Columns[column]); err == nil {
+			stream.Columns = append(stream.Columns, col)
+		}
+	}
+	return stream
+}
+
+// columnOf reads a column's type and path. The error has no line of its own.
+func columnOf(name string, spec ColumnConfig) (penstock.Column, error) {
+	col := penstock.Column{Name: name, Path: spec.Path}
+	if slices.Contains(builtIn[:], strings.ToLower(name)) {
+		return col, fmt.Errorf("%s is a column that every stream has", name)
+	}
+	if !columnName.MatchString(name) {
+		return col, errors.New("a column's name is a lower-case letter and up to 62 lower-case letters, digits or _")
+	}
+	if col.Path == "" {
+		col.Path = name
+	} else if !isPath(col.Path) {
+		return col, fmt.Errorf(`%q is not a path such as geo.country (a dot inside a name is \.)`, col.Path)
+	}
+	text := strings.ToLower(strings.TrimSpace(spec.Type))
+	if m := decimalOf.FindStringSubmatch(text); m != nil {
+		col.Type = penstock.Decimal
+		col.Precision, _ = strconv.Atoi(m[1])
+		col.Scale, _ = strconv.Atoi(m[2])
+		if col.Precision < 1 || col.Precision > maxPrecision || col.Scale > col.Precision {
+			return col, fmt.Errorf("%s: want 1 to %d digits, and not more of them after the point", text, maxPrecision)
+		}
+		return col, nil
+	}
+	types := []string{"text", "bigint", "double", "boolean", "timestamp", "json"}
+	switch {
+	case text == "":
+		return col, errors.New("a type is missing")
+	case text == "decimal":
+		return col, errors.New(`decimal needs its digits, such as "decimal(12,2)"`)
+	case !slices.Contains(types, text):
+		return col, fmt.Errorf("%q is not a type: %s, decimal(p,s)%s", spec.Type, strings.Join(types, ", "), didYouMean(text, types))
+	}
+	col.Type = penstock.ColumnType(text)
+	return col, nil
+}
+
+// isPath reports whether text is names joined by dots, none of them empty; \. and \\ stand for . and \ in a name.
+func isPath(text string) bool {
+	empty := true
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '.':
+			if empty {
+				return false
+			}
+			empty = true
+			continue
+		case text[i] == '\\':
+			i++
+			if i == len(text) || text[i] != '.' && text[i] != '\\' {
+				return false
+			}
+		}
+		empty = false
+	}
+	return !empty
+}
+
+// cluster returns the identity that the configuration names; what it leaves out the data directory decides.
+func (c *Config) cluster() clusterFile {
+	return clusterFile{
+		ID: strings.ToLower(c.Cluster.ID), PartitionKey: strings.ToLower(c.Cluster.PartitionKey), Partitions: c.Partitions,
+	}
+}
+
+// tlsConfig returns what the listener serves with, nil for plain HTTP.
+func (c *Config) tlsConfig() (*tls.Config, error) {
+	if c.TLS == (TLSConfig{}) {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
+	if err != nil {
+		return nil, penstock.Wrap(penstock.Invalid, "read certificate", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+}
+
+// warnings returns what is allowed and still deserves a word.
+func (c *Config) warnings() []string {
+	host := c.Listen[:max(0, strings.LastIndexByte(c.Listen, ':'))]
+	if isLoopback(strings.Trim(host, "[]")) || c.TLS != (TLSConfig{}) {
+		return nil
+	}
+	return []string{"listen: " + c.Listen + " speaks plain HTTP: tokens can be read on the way, unless something before it ends TLS"}
+}
+
+// cause returns the text behind the operation of an error, for places that name the subject themselves.
+func cause(err error) error {
+	var e *penstock.Error
+	if errors.As(err, &e) && e.Err != nil {
+		return e.Err
+	}
+	return err
+}
