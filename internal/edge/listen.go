@@ -1,0 +1,135 @@
+package edge
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"penstock"
+)
+
+// ListenOptions configures a listener. The zero value listens on loopback addresses only.
+type ListenOptions struct {
+	Guarded           bool   // there are tokens: other addresses than loopback are allowed
+	CertFile, KeyFile string // PEM; both or none
+	MaxConns          int    // connections at once; 16,384 if zero
+}
+
+// Listen opens a TCP listener on addr. Connections beyond the cap are answered 503 and closed; with TLS they are only
+// closed, since an answer would cost the handshake that the cap shall save. It fails with Invalid when addr is not a
+// loopback address and there are no tokens, or when the certificate cannot be read.
+func Listen(addr string, o ListenOptions) (net.Listener, error) {
+	const op = "listen"
+	if !o.Guarded && !loopback(addr) {
+		return nil, penstock.Errorf(penstock.Invalid, op,
+			"%q is not a loopback address: configure tokens before the server can be reached from other machines", addr)
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 16384
+	}
+	secure := o.CertFile != "" || o.KeyFile != ""
+	var config *tls.Config
+	if secure {
+		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
+		if err != nil {
+			return nil, penstock.Wrap(penstock.Invalid, op, err)
+		}
+		config = &tls.Config{
+			Certificates: []tls.Certificate{cert},
+			MinVersion:   tls.VersionTLS12,
+			NextProtos:   []string{"h2", "http/1.1"},
+		}
+	}
+	inner, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, penstock.Wrap(penstock.Unavailable, op, err)
+	}
+	capped := &cappedListener{Listener: inner, limit: int64(o.MaxConns), silent: secure}
+	if secure {
+		return tls.NewListener(capped, config), nil
+	}
+	return capped, nil
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// cappedListener holds the number of open connections.
+type cappedListener struct {
+	net.Listener
+	limit  int64
+	silent bool // close without an answer
+
+	open    atomic.Int64
+	turning atomic.Int64 // connections that are being turned away
+}
+
+// Accept returns the next connection within the cap.
+func (l *cappedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= l.limit {
+			return &cappedConn{Conn: conn, listener: l}, nil
+		}
+		l.open.Add(-1)
+		l.turnAway(conn)
+	}
+}
+
+const maxTurning = 64 // connections that are given time to read why they are turned away
+
+func (l *cappedListener) turnAway(conn net.Conn) {
+	tcp, ok := conn.(*net.TCPConn)
+	if l.silent || !ok || l.turning.Add(1) > maxTurning {
+		if !l.silent && ok {
+			l.turning.Add(-1)
+		}
+		_ = conn.Close()
+		return
+	}
+	go func() {
+		defer l.turning.Add(-1)
+		defer func() { _ = tcp.Close() }()
+		_ = tcp.SetDeadline(time.Now().Add(time.Second))
+		_, _ = tcp.Write(busyAnswer)
+		_ = tcp.CloseWrite()
+		_, _ = io.Copy(io.Discard, io.LimitReader(tcp, 64<<10)) // closing earlier would reset what was written
+	}()
+}
+
+var busyAnswer = func() []byte {
+	body := `{"type":"urn:penstock:problem:overloaded","title":"Service Unavailable","status":503,"code":"overloaded",` +
+		`"detail":"too many connections: try again later","outcome":"not_stored"}` + "\n"
+	return []byte("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 1\r\n" +
+		"Connection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
+}()
+
+// cappedConn gives its place back when it is closed.
+type cappedConn struct {
+	net.Conn
+	listener *cappedListener
+	once     sync.Once
+}
+
+// Close closes the connection.
+func (c *cappedConn) Close() error {
+	c.once.Do(func() { c.listener.open.Add(-1) })
+	return c.Conn.Close()
+}

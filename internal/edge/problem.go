@@ -1,0 +1,127 @@
+package edge
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"unicode/utf8"
+
+	"penstock"
+)
+
+// problem is the body of every refusal (RFC 9457, with code and outcome added).
+type problem struct {
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+	Outcome string `json:"outcome"`
+}
+
+const maxDetail = 512 // bytes of a detail; who writes the text keeps what it echoes of the input below 64
+
+// WriteError answers with err as application/problem+json. One table translates Error.Reason, or else Error.Code, to a
+// status. 429 and 503 carry Retry-After: 1, unless the header was set before. The outcome is "unknown" only for
+// Unknown and Internal on requests that may change something, else "not_stored". The text of an error reaches the client only if
+// its code says that the client is the one to act on it.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(r, err)
+	h := w.Header()
+	h.Del("Content-Length")
+	h["Content-Type"] = problemJSON
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		if h.Get("Retry-After") == "" {
+			h["Retry-After"] = retrySoon
+		}
+	}
+	writeJSON(w, p.Status, p)
+}
+
+// WriteJSON answers with v as application/json.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	w.Header()["Content-Type"] = plainJSON
+	writeJSON(w, status, v)
+}
+
+// Header values that are set often; a slice is shared by all answers and never changed.
+var (
+	problemJSON = []string{"application/problem+json"}
+	plainJSON   = []string{"application/json"}
+	retrySoon   = []string{"1"}
+)
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"code":"internal"}`)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // a client that went away is not our error
+}
+
+func problemOf(r *http.Request, err error) problem {
+	code, reason := penstock.CodeOf(err), reasonOf(err)
+	rule, ok := codes[code]
+	if !ok {
+		code, rule = penstock.Internal, codes[penstock.Internal]
+	}
+	p := problem{Status: rule.status, Code: rule.word, Detail: rule.text, Outcome: "not_stored"}
+	if reason != "" && code != penstock.Internal {
+		p.Code = reason
+		if status, ok := statuses[reason]; ok {
+			p.Status = status
+		}
+	}
+	if rule.text == "" {
+		p.Detail = cut(err.Error())
+	}
+	if (code == penstock.Unknown || code == penstock.Internal) && changes(r) {
+		p.Outcome = "unknown"
+	}
+	p.Title, p.Type = http.StatusText(p.Status), "urn:penstock:problem:"+p.Code
+	return p
+}
+
+// Reason returns the stable word by which clients know err: its reason, or the word of its code.
+func Reason(err error) string {
+	code := penstock.CodeOf(err)
+	if reason := reasonOf(err); reason != "" && code != penstock.Internal {
+		return reason
+	}
+	if rule, ok := codes[code]; ok {
+		return rule.word
+	}
+	return codes[penstock.Internal].word
+}
+
+// reasonOf returns the first reason in the chain: an operation that wraps a refusal does not hide it.
+func reasonOf(err error) string {
+	for err != nil {
+		var e *penstock.Error
+		if !errors.As(err, &e) {
+			return ""
+		}
+		if e.Reason != "" {
+			return e.Reason
+		}
+		err = e.Err
+	}
+	return ""
+}
+
+func changes(r *http.Request) bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
+}
+
+// cut shortens a detail at a character. Control characters and markup are escaped by the JSON encoder.
+func cut(s string) string {
+	if len(s) <= maxDetail {
+		return s
+	}
+	end := maxDetail
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
