@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"penstock"
 )
 
@@ -69,7 +67,7 @@ type Result struct {
 	Errors   int64  // other answers, lost connections: their events are in none of the Acked ranges
 	Problem  string // the first error, in words
 	Elapsed  time.Duration
-	Latency  *hdrhistogram.Histogram // microseconds, from the (intended) start of the request to its answer
+	Latency  *Latency // of accepted requests, from the (intended) start to the answer
 	Acked    []Acked
 }
 
@@ -115,9 +113,10 @@ type run struct {
 	accepted atomic.Int64
 	stop     atomic.Bool
 
-	mu      sync.Mutex
-	latency *hdrhistogram.Histogram
-	result  Result
+	latency *Latency
+
+	mu     sync.Mutex
+	result Result
 }
 
 // Run sends events until the number or the time is reached or ctx ends, waits for open answers, and returns the account.
@@ -168,7 +167,7 @@ func newRun(o Options) (*run, error) {
 	}
 	return &run{
 		opts: o, host: u.Host, template: t, keys: keys,
-		latency: hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3),
+		latency: NewLatency(),
 	}, nil
 }
 
@@ -247,6 +246,9 @@ func (r *run) add(t tally, latency time.Duration) {
 	if t.events > 0 {
 		r.accepted.Add(t.events)
 	}
+	if t.events > 0 {
+		r.latency.Record(latency)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.Bytes += t.bytes
@@ -257,7 +259,5 @@ func (r *run) add(t tally, latency time.Duration) {
 	}
 	if t.events > 0 {
 		r.result.Requests++
-		// The histogram's range is ten minutes; nothing that is measured here waits longer.
-		_ = r.latency.RecordValue(latency.Microseconds())
 	}
 }

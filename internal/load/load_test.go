@@ -87,8 +87,8 @@ func TestEveryAckedEventArrivedOnce(t *testing.T) {
 				}
 			}
 		}
-		if got.Latency.TotalCount() != got.Requests {
-			t.Fatalf("batch %d: %d latencies of %d requests", batch, got.Latency.TotalCount(), got.Requests)
+		if got.Latency.Count() != got.Requests {
+			t.Fatalf("batch %d: %d latencies of %d requests", batch, got.Latency.Count(), got.Requests)
 		}
 	}
 }
