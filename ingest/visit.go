@@ -212,16 +212,24 @@ func (v *visit) append(r *http.Request, block *penstock.Block) error {
 	if block.Len() == 0 {
 		return nil
 	}
-	accepted := v.door.o.Trace.Accepted
-	if accepted == nil {
-		return v.lane.Append(r.Context(), block)
-	}
 	start := time.Now()
 	if err := v.lane.Append(r.Context(), block); err != nil {
+		return appendError(err)
+	}
+	if accepted := v.door.o.Trace.Accepted; accepted != nil {
+		accepted(v.request.Stream.Name, block.Len(), block.Size(), time.Since(start))
+	}
+	return nil
+}
+
+// appendError keeps the codes after which nothing was added. Of any other error that is not known, so the answer must not
+// promise it.
+func appendError(err error) error {
+	switch penstock.CodeOf(err) {
+	case penstock.Overloaded, penstock.Full, penstock.Invalid, penstock.Unavailable, penstock.Unknown:
 		return err
 	}
-	accepted(v.request.Stream.Name, block.Len(), block.Size(), time.Since(start))
-	return nil
+	return penstock.Wrap(penstock.Unknown, "append events", err)
 }
 
 // refuse answers an error. A body that was not read whole ends the connection, except when the server is only busy and the
@@ -235,7 +243,7 @@ func (v *visit) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header()["Retry-After"] = []string{v.door.retryAfter()}
 	}
 	if r.ContentLength != 0 && !v.source.done && !penstock.Is(err, penstock.Overloaded) {
-		w.Header()["Connection"] = []string{"close"}
+		edge.Abandon(w)
 	}
 	edge.WriteError(w, r, err)
 }

@@ -144,7 +144,7 @@ func secretOf(h http.Header) (string, error) {
 		if len(v[0]) > 7 && strings.EqualFold(v[0][:7], "bearer ") {
 			bearer = strings.TrimSpace(v[0][7:])
 		} else {
-			bearer = v[0] // malformed or of another scheme: no token equals it
+			bearer = "\x00" // malformed or of another scheme: no header can carry such a secret
 		}
 	}
 	if v := h["X-Write-Key"]; len(v) > 0 {

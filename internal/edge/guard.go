@@ -120,19 +120,27 @@ func (t *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.handler.ServeHTTP(w, r)
 }
 
-// refuse answers a request whose body nobody will read. The connection is closed then, for otherwise net/http would
-// wait for the body before it answers, or take it for the next request.
+// refuse answers a request whose body nobody will read.
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if g.o.Trace.Refused != nil {
 		g.o.Trace.Refused(Reason(err))
 	}
 	if r.ContentLength != 0 {
-		w.Header()["Connection"] = closeValue
+		Abandon(w)
 	}
 	if err == errMethod {
 		w.Header()["Allow"] = []string{g.allowed(r)}
 	}
 	WriteError(w, r, err)
 }
+
+// Abandon is called before an answer when nobody will read the rest of the request's body: the connection is closed after
+// the answer. Otherwise net/http would read up to 256 KiB of it, however slowly they come, before it answers.
+func Abandon(w http.ResponseWriter) {
+	w.Header()["Connection"] = closeValue
+	_ = http.NewResponseController(w).SetReadDeadline(longAgo) // a writer that cannot has no socket to wait for
+}
+
+var longAgo = time.Unix(1, 0)
 
 var closeValue = []string{"close"}

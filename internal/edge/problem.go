@@ -61,20 +61,23 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func problemOf(r *http.Request, err error) problem {
-	code, reason := penstock.CodeOf(err), reasonOf(err)
+	code := penstock.CodeOf(err)
 	rule, ok := codes[code]
 	if !ok {
 		code, rule = penstock.Internal, codes[penstock.Internal]
 	}
 	p := problem{Status: rule.status, Code: rule.word, Detail: rule.text, Outcome: "not_stored"}
-	if reason != "" && code != penstock.Internal {
-		p.Code = reason
-		if status, ok := statuses[reason]; ok {
-			p.Status = status
-		}
-	}
 	if rule.text == "" {
 		p.Detail = cut(err.Error())
+	}
+	if cause := reasoned(err); cause != nil && code != penstock.Internal {
+		p.Code = cause.Reason
+		if status, ok := statuses[cause.Reason]; ok {
+			p.Status = status
+		}
+		if code == penstock.Overloaded && cause.Err != nil { // it was made for clients: which limit, and how large
+			p.Detail = cut(cause.Err.Error())
+		}
 	}
 	if (code == penstock.Unknown || code == penstock.Internal) && changes(r) {
 		p.Outcome = "unknown"
@@ -86,8 +89,8 @@ func problemOf(r *http.Request, err error) problem {
 // Reason returns the stable word by which clients know err: its reason, or the word of its code.
 func Reason(err error) string {
 	code := penstock.CodeOf(err)
-	if reason := reasonOf(err); reason != "" && code != penstock.Internal {
-		return reason
+	if cause := reasoned(err); cause != nil && code != penstock.Internal {
+		return cause.Reason
 	}
 	if rule, ok := codes[code]; ok {
 		return rule.word
@@ -95,19 +98,19 @@ func Reason(err error) string {
 	return codes[penstock.Internal].word
 }
 
-// reasonOf returns the first reason in the chain: an operation that wraps a refusal does not hide it.
-func reasonOf(err error) string {
+// reasoned returns the first error in the chain that has a reason: an operation that wraps a refusal does not hide it.
+func reasoned(err error) *penstock.Error {
 	for err != nil {
 		var e *penstock.Error
 		if !errors.As(err, &e) {
-			return ""
+			return nil
 		}
 		if e.Reason != "" {
-			return e.Reason
+			return e
 		}
 		err = e.Err
 	}
-	return ""
+	return nil
 }
 
 func changes(r *http.Request) bool {
