@@ -187,10 +187,12 @@ func (s *Scanner) open(data []byte, i int, node int32) (int, bool) {
 	return i, true
 }
 
-// found stores a value that ends one or more of the selected paths.
+// found stores a value that ends one or more of the selected paths. Where a member stands twice, the first one stays.
 func (s *Scanner) found(node int32, kind Kind, data []byte, start, end int) {
 	for _, o := range s.selector.nodes[node].outs {
-		s.out[o] = Value{Raw: data[start:end:end], Kind: kind, At: uint32(start)}
+		if s.out[o].Kind == Missing {
+			s.out[o] = Value{Raw: data[start:end:end], Kind: kind, At: uint32(start)}
+		}
 	}
 }
 
