@@ -22,7 +22,7 @@ func (v *visit) readBody(w http.ResponseWriter, r *http.Request, e encoding) err
 	if r.ContentLength > int64(limit) {
 		return errTooLarge
 	}
-	v.source = source{w: w, body: r.Body, limits: &v.door.o.Limits, done: r.ContentLength == 0}
+	v.source = source{w: w, body: r.Body, limits: &v.door.o.Limits, done: r.ContentLength == 0, chunked: r.ContentLength < 0}
 	size := penstock.Bytes(max(r.ContentLength, 0))
 	if e == identity {
 		return v.fill(&v.source, min(size+1, firstBuffer))
@@ -99,24 +99,29 @@ func (v *visit) releaseBody() {
 	v.body = nil
 }
 
-// source is the body as it comes off the wire: paced and capped. A body that is there with the first read sets no timer:
-// until then the server's own deadline holds.
+// source is the body as it comes off the wire: paced and capped. A body of known length that is there with the first read
+// sets no timer: until then the server's own deadline holds. Of a chunked body net/http returns nothing before the buffer
+// is full or the chunk ends, so its first bytes are asked for in small pieces.
 type source struct {
-	w      http.ResponseWriter
-	body   io.Reader
-	limits *Limits
-	done   bool  // the body was read to its end
-	failed error // what ended it before; decoders hide such errors behind their own
+	w       http.ResponseWriter
+	body    io.Reader
+	limits  *Limits
+	chunked bool
+	done    bool  // the body was read to its end
+	failed  error // what ended it before; decoders hide such errors behind their own
 
 	read     penstock.Bytes
-	begun    time.Time // of the second read
+	begun    time.Time // of the first read that was paced
 	deadline time.Time
 }
 
 // Read implements io.Reader. Its errors are penstock's own, but for io.EOF.
 func (s *source) Read(p []byte) (int, error) {
-	if s.read > 0 {
+	if s.read > 0 || s.chunked {
 		s.pace()
+	}
+	if s.chunked && s.read < smallBuffer {
+		p = p[:min(len(p), smallBuffer/4)]
 	}
 	n, err := s.body.Read(p)
 	s.read += penstock.Bytes(n)
