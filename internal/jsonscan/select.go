@@ -1,8 +1,10 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"unicode/utf8"
 )
 
 // Select takes the values at the selector's paths out of a value that a Scanner accepted: out[i] receives the i-th, or
@@ -66,14 +68,33 @@ func (p *picker) object(i int, at int32) int {
 // named returns the node that the member with this name, in quotes, leads to.
 func (sel *Selector) named(at int32, raw []byte) int32 {
 	name := raw[1 : len(raw)-1]
-	for _, c := range name {
-		if c == '\\' {
-			var buffer [128]byte
-			name = Unquote(buffer[:0], raw)
-			break
+	if bytes.IndexByte(name, '\\') < 0 {
+		return sel.child(at, mark(name), name)
+	}
+	for _, c := range sel.nodes[at].children {
+		if spells(name, c.name) {
+			return c.next
 		}
 	}
-	return sel.child(at, mark(name), name)
+	return nowhere
+}
+
+// spells reports whether escaped text, without its quotes, stands for name.
+func spells(escaped, name []byte) bool {
+	for len(escaped) > 0 {
+		part, size := escaped[:1], 1
+		var decoded [utf8.UTFMax]byte
+		if escaped[0] == '\\' {
+			var r rune
+			r, size = unescape(escaped)
+			part = decoded[:utf8.EncodeRune(decoded[:], r)]
+		}
+		if !bytes.HasPrefix(name, part) {
+			return false
+		}
+		escaped, name = escaped[size:], name[len(part):]
+	}
+	return len(name) == 0
 }
 
 func kindAt(c byte) Kind {
