@@ -23,7 +23,8 @@ const (
 	idAt       = len(`{"id":"`)
 	idLen      = len(`c0000-0000000000`)
 	keyAt      = idAt + idLen + len(`","key":"`)
-	timeAt     = keyAt + len(`k00000000`) + len(`","time":"`)
+	keyLen     = len(`k00000000`)
+	timeAt     = keyAt + keyLen + len(`","time":"`)
 	timeLayout = "2006-01-02T15:04:05.000000Z"
 	sumLead    = `,"sum":"`
 	sumLen     = len(sumLead) + 2*md5.Size + len(`"}`)
@@ -55,7 +56,7 @@ type template struct {
 	checksum bool
 }
 
-func newTemplate(s Shape, batch int) (*template, error) {
+func newTemplate(s Shape) (*template, error) {
 	least := len(head) + 1
 	if s.Checksum {
 		least += sumLen

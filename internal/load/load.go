@@ -157,7 +157,7 @@ func newRun(o Options) (*run, error) {
 	if o.FirstClient < 0 || o.FirstClient+o.Connections > maxClients {
 		return nil, penstock.Errorf(penstock.Invalid, "check clients", "%d connections are too many", o.Connections)
 	}
-	t, err := newTemplate(o.Shape, o.Batch)
+	t, err := newTemplate(o.Shape)
 	if err != nil {
 		return nil, err
 	}

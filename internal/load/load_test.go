@@ -152,7 +152,7 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 func TestEventsHaveTheSizeAndTheirChecksum(t *testing.T) {
 	for _, checksum := range []bool{false, true} {
 		for size := 122; size < 400; size++ {
-			tpl, err := newTemplate(Shape{Size: size, Checksum: checksum}, 2)
+			tpl, err := newTemplate(Shape{Size: size, Checksum: checksum})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -244,7 +244,7 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func BenchmarkBatch(b *testing.B) {
-	tpl, err := newTemplate(Shape{}, 1000)
+	tpl, err := newTemplate(Shape{})
 	if err != nil {
 		b.Fatal(err)
 	}
