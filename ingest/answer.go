@@ -57,6 +57,7 @@ func (v *visit) answer(w http.ResponseWriter, r *http.Request, block *penstock.B
 	o.Accepted, o.RejectedCount, o.Rejected = block.Len(), v.rejectedCount, v.rejected
 	o.Durability = v.lane.durability
 	if block.Len() > 0 {
+		w.Header()["Durability"] = v.lane.header
 		receipt := penstock.ReceiptOf(v.door.o.Cluster.ID, o.Durability, block)
 		o.Receipt = receipt.String()
 		v.describe(block)
@@ -66,7 +67,6 @@ func (v *visit) answer(w http.ResponseWriter, r *http.Request, block *penstock.B
 	status, contentType, body := v.protocol.Reply(&v.request, o)
 	h := w.Header()
 	h["Content-Type"] = contentTypeOf(contentType)
-	h["Durability"] = v.lane.header
 	if len(body) > 1<<10 { // net/http counts short answers itself
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
@@ -87,7 +87,8 @@ func contentTypeOf(s string) []string {
 // describe adds the ids and places that the answer shows.
 func (v *visit) describe(block *penstock.Block) {
 	if v.request.Single {
-		v.outcome.IDs = []string{string(v.firstID)}
+		v.ids[0] = string(v.firstID)
+		v.outcome.IDs = v.ids[:]
 	}
 	if !v.wishes.verbose {
 		return

@@ -7,34 +7,68 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strings"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"penstock"
 	"penstock/internal/edge"
+	"penstock/protocol/jsonevents"
 )
 
 // BenchmarkOneEvent shows what the door costs: one event of 250 B a request over 256 connections, against a handler that only
 // reads the body, behind the same client. Both take turns, so that a noisy machine disturbs them alike: "ratio" is the
 // door's rate over the other's.
 func BenchmarkOneEvent(b *testing.B) {
-	body := []byte(`{"x":"` + strings.Repeat("x", 242) + `"}`)
-	compare(b, body, 256, 1)
+	compare(b, event(0), 256, 1)
 }
 
 // BenchmarkBatch shows the door with 1,000 events of 250 B a request.
 func BenchmarkBatch(b *testing.B) {
-	body := bytes.Repeat([]byte(`{"x":"`+strings.Repeat("x", 241)+"\"}\n"), 1000)
+	var body []byte
+	for i := range 1000 {
+		body = append(append(body, event(i)...), '\n')
+	}
 	compare(b, body, 64, 1000)
+}
+
+// BenchmarkHandler is the handler without a network, for what the door itself takes.
+func BenchmarkHandler(b *testing.B) {
+	h := doorHandler()
+	body := event(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		r := &http.Request{Method: "POST", URL: &url.URL{Path: "/v1/streams/clicks/events"}, Host: "localhost:7367", ProtoMajor: 1,
+			Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(iotest.DataErrReader(bytes.NewReader(body))), ContentLength: int64(len(body))}
+		w := nullWriter{http.Header{}}
+		h.ServeHTTP(w, r)
+	}
+}
+
+type nullWriter struct{ header http.Header }
+
+func (w nullWriter) Header() http.Header         { return w.header }
+func (w nullWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w nullWriter) WriteHeader(int)             {}
+
+// event returns 250 bytes as an application would send them.
+func event(i int) []byte {
+	e := fmt.Appendf(nil, `{"id":"01890a5d-ac96-774b-bcce-%012d","key":"user-%d","time":"2025-06-01T12:00:00.%06dZ","type":"click",`+
+		`"page":"/products/%d","latency_ms":%d.5,"ok":true,"agent":"`, i, i%97, i, i, i%100)
+	for len(e) < 248 {
+		e = append(e, 'x')
+	}
+	return append(e, "\"}"...)
 }
 
 const rounds = 20
 
 func compare(b *testing.B, body []byte, connections, events int) {
-	bare, door := startLoad(b, bareHandler(), body, connections), startLoad(b, doorHandler(), body, connections)
+	bare := startLoad(b, &http.Server{Handler: bareHandler()}, body, connections)
+	door := startLoad(b, edge.NewServer(doorHandler(), edge.ServerOptions{}), body, connections)
 	var bareTime, doorTime time.Duration
 	each := b.N/rounds + connections
 	b.ResetTimer()
@@ -52,8 +86,7 @@ func compare(b *testing.B, body []byte, connections, events int) {
 
 // BenchmarkDoorAlone is for profiles.
 func BenchmarkDoorAlone(b *testing.B) {
-	body := []byte(`{"x":"` + strings.Repeat("x", 242) + `"}`)
-	door := startLoad(b, doorHandler(), body, 256)
+	door := startLoad(b, edge.NewServer(doorHandler(), edge.ServerOptions{}), event(0), 256)
 	b.ReportAllocs()
 	b.ResetTimer()
 	door.run(b, b.N)
@@ -67,7 +100,7 @@ func bareHandler() http.Handler {
 }
 
 func doorHandler() http.Handler {
-	d := New(Options{Protocols: []penstock.Protocol{&lines{}}, Log: &counter{}, Streams: anyStream{}, Cluster: testCluster()})
+	d := New(Options{Protocols: []penstock.Protocol{jsonevents.New()}, Log: &counter{}, Streams: anyStream{}, Cluster: testCluster()})
 	g := edge.NewGuard(edge.GuardOptions{})
 	d.Register(g)
 	return g
@@ -80,16 +113,15 @@ type loader struct {
 	readers []*bufio.Reader
 }
 
-func startLoad(b *testing.B, h http.Handler, body []byte, connections int) *loader {
+func startLoad(b *testing.B, server *http.Server, body []byte, connections int) *loader {
 	listener, err := edge.Listen("127.0.0.1:0", edge.ListenOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	server := edge.NewServer(h, edge.ServerOptions{})
 	go func() { _ = server.Serve(listener) }()
 	b.Cleanup(func() { _ = server.Close() })
-	l := &loader{request: fmt.Appendf(nil, "POST /v1/streams/clicks/lines HTTP/1.1\r\nHost: localhost\r\n"+
-		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)}
+	l := &loader{request: fmt.Appendf(nil, "POST /v1/streams/clicks/events HTTP/1.1\r\nHost: localhost\r\n"+
+		"Content-Type: %s\r\nContent-Length: %d\r\n\r\n%s", contentType(body), len(body), body)}
 	for range connections {
 		conn, err := net.Dial("tcp", listener.Addr().String())
 		if err != nil {
@@ -99,6 +131,13 @@ func startLoad(b *testing.B, h http.Handler, body []byte, connections int) *load
 		l.conns, l.readers = append(l.conns, conn), append(l.readers, bufio.NewReader(conn))
 	}
 	return l
+}
+
+func contentType(body []byte) string {
+	if bytes.IndexByte(body, '\n') >= 0 {
+		return "application/x-ndjson"
+	}
+	return "application/json"
 }
 
 // run sends n requests and returns how long that took.

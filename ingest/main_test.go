@@ -7,8 +7,10 @@ import (
 
 	"go.uber.org/goleak"
 
+	"penstock"
 	"penstock/internal/edge"
 	"penstock/internal/edge/edgetest"
+	"penstock/protocol/jsonevents"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,7 +31,7 @@ func startWith(t *testing.T, o Options, so edge.ServerOptions) (*edgetest.Server
 		o.Log = log
 	}
 	o.Streams, o.Cluster = anyStream{}, testCluster()
-	o.Protocols = append(o.Protocols, &lines{})
+	o.Protocols = []penstock.Protocol{&lines{}, jsonevents.New()}
 	door := New(o)
 	guard := edge.NewGuard(edge.GuardOptions{})
 	door.Register(guard)

@@ -137,6 +137,34 @@ func TestRow10BadChunks(t *testing.T) {
 	expectStored(t, log, 0)
 }
 
+const jsonPath = "POST /v1/streams/clicks/events"
+
+func TestRow18ContentType(t *testing.T) {
+	s, _, log := start(t, Options{})
+	for _, headers := range []string{
+		"Content-Type: text/plain\r\n", "Content-Type: application/xml\r\n", "Content-Type: nonsense\r\n",
+		"Origin: https://evil.example\r\n", "Sec-Fetch-Site: cross-site\r\n", "Sec-Fetch-Site: same-origin\r\n",
+		"Content-Type: application/x-www-form-urlencoded\r\nOrigin: null\r\n", "Content-Type: text/plain\r\nOrigin: http://localhost\r\n",
+	} {
+		a := s.Send(request(jsonPath, headers, `{"a":1}`))
+		s.Expect(a, 415, "unsupported_media_type")
+		expectBody(t, a, "curl -H")
+	}
+	expectStored(t, log, 0)
+	for _, headers := range []string{
+		"", "Content-Type: application/x-www-form-urlencoded\r\n", "Content-Type: application/json\r\nOrigin: https://shop.example\r\n",
+	} {
+		s.Expect(s.Send(request(jsonPath, headers, `{"a":1}`)), 202, "")
+	}
+	expectStored(t, log, 3)
+}
+
+func TestRow19Charset(t *testing.T) {
+	s, _, _ := start(t, Options{})
+	s.Expect(s.Send(request(jsonPath, "Content-Type: application/json; charset=utf-16\r\n", `{"a":1}`)), 415, "unsupported_media_type")
+	s.Expect(s.Send(request(jsonPath, "Content-Type: application/json; charset=UTF-8\r\n", `{"a":1}`)), 202, "")
+}
+
 // Who the events belong to follows from the token alone.
 func TestRow38ForeignTenant(t *testing.T) {
 	log := &counter{kept: true}

@@ -28,6 +28,7 @@ type visit struct {
 	begun   bool           // the builder holds a block
 
 	firstID       []byte
+	ids           [1]string // of a single object's answer
 	rejected      []penstock.Rejection
 	rejectedCount int
 	rejectedBy    []codeCount
@@ -212,19 +213,24 @@ func (v *visit) append(r *http.Request, block *penstock.Block) error {
 	if block.Len() == 0 {
 		return nil
 	}
+	accepted := v.door.o.Trace.Accepted
+	if accepted == nil {
+		return appendError(v.lane.Append(r.Context(), block))
+	}
 	start := time.Now()
 	if err := v.lane.Append(r.Context(), block); err != nil {
 		return appendError(err)
 	}
-	if accepted := v.door.o.Trace.Accepted; accepted != nil {
-		accepted(v.request.Stream.Name, block.Len(), block.Size(), time.Since(start))
-	}
+	accepted(v.request.Stream.Name, block.Len(), block.Size(), time.Since(start))
 	return nil
 }
 
 // appendError keeps the codes after which nothing was added. Of any other error that is not known, so the answer must not
 // promise it.
 func appendError(err error) error {
+	if err == nil {
+		return nil
+	}
 	switch penstock.CodeOf(err) {
 	case penstock.Overloaded, penstock.Full, penstock.Invalid, penstock.Unavailable, penstock.Unknown:
 		return err

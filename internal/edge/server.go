@@ -12,7 +12,7 @@ import (
 // ServerOptions configures a server. The zero value has the limits that docs/adr/006-http.md gives reasons for.
 type ServerOptions struct {
 	HeaderTimeout  time.Duration // until a request's headers are there; 5 s if zero
-	ReadTimeout    time.Duration // until its body is there, too, unless the handler gives it longer; 10 s if zero
+	ReadTimeout    time.Duration // until its body is there, too, unless the handler gives it longer; HeaderTimeout if zero
 	WriteTimeout   time.Duration // from the headers to the end of the answer, unless the handler gives it longer; 60 s if zero
 	IdleTimeout    time.Duration // until the next request; 60 s if zero
 	MaxHeaderBytes int           // net/http adds 4 KiB to it; 12 KiB if zero
@@ -30,7 +30,7 @@ func NewServer(h http.Handler, o ServerOptions) *http.Server {
 		}
 	}
 	def(&o.HeaderTimeout, 5*time.Second)
-	def(&o.ReadTimeout, 10*time.Second)
+	def(&o.ReadTimeout, o.HeaderTimeout) // the same, so that net/http sets one deadline and not two
 	def(&o.WriteTimeout, time.Minute)
 	def(&o.IdleTimeout, time.Minute)
 	if o.MaxHeaderBytes == 0 {
