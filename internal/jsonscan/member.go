@@ -19,11 +19,16 @@ func (s *Scanner) member(data []byte, i int) (int, int32) {
 		return -1, nowhere
 	}
 	f := &s.frames[len(s.frames)-1]
-	if s.content == nil && !s.names.add(data, n, f.object, f.names) {
+	bit := filterBit(n.mark)
+	switch own := len(s.names.stack) - f.names; {
+	case f.seen&bit == 0 && own < few && len(s.names.stack) < cap(s.names.stack):
+		s.names.stack = append(s.names.stack, n)
+	case s.content == nil && !s.names.add(data, n, f, f.seen&bit == 0):
 		s.fault(DuplicateMember, i, "the member "+Excerpt(s.names.text(data, n))+" a second time")
 	}
+	f.seen |= bit
 	node := nowhere
-	if f.node >= 0 {
+	if f.leads&bit != 0 {
 		node = s.selector.child(f.node, n.mark, s.names.text(data, n))
 	}
 	if end < len(data) && data[end] <= ' ' {
@@ -59,5 +64,5 @@ func (s *Scanner) name(data []byte, i int) (name, int) {
 	at := len(s.names.decoded)
 	s.names.decoded = Unquote(s.names.decoded, data[i:end])
 	text := s.names.decoded[at:]
-	return name{mark: mark(text), at: uint32(at), size: uint32(len(text)), decoded: true}, end
+	return name{mark: mark(text), at: uint32(at), size: uint32(len(text)) | decoded}, end
 }

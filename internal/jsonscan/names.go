@@ -9,8 +9,8 @@ import (
 
 // names finds members that an object has twice. The names of all open objects lie on one stack, each with a fingerprint.
 //
-// An object's first names are compared with each other, fingerprint by fingerprint: for a handful nothing is faster. Beyond
-// that they go into a hash table, keyed with a secret, so that a sender cannot choose names that collide. One table
+// An object's first names are compared with each other, fingerprint by fingerprint, unless a filter of 64 bits says that the
+// new one is none of them: for a handful nothing is faster. Beyond that they go into a hash table, keyed with a secret, so that a sender cannot choose names that collide. One table
 // serves all objects of a scanner: an entry counts only for the object whose number it carries, so that it is never cleared.
 type names struct {
 	stack   []name
@@ -24,11 +24,12 @@ type names struct {
 
 // name is the fingerprint of a name, and where its text lies.
 type name struct {
-	mark    uint64
-	at      uint32
-	size    uint32
-	decoded bool // at is an offset into names.decoded
+	mark uint64
+	at   uint32
+	size uint32 // with the bit decoded if at is an offset into names.decoded
 }
+
+const decoded = 1 << 31
 
 type entry struct{ object, name uint32 }
 
@@ -58,16 +59,20 @@ func (ns *names) len() int { return len(ns.stack) }
 func (ns *names) truncate(n int) { ns.stack = ns.stack[:n] }
 
 func (ns *names) text(data []byte, n name) []byte {
-	if n.decoded {
+	if n.size&decoded != 0 {
 		data = ns.decoded
 	}
-	return data[n.at : n.at+n.size]
+	return data[n.at : n.at+n.size&^decoded]
 }
 
-// add adds the name n, whose text lies in data, to object, whose names begin at base. It reports false if the object has it.
-func (ns *names) add(data []byte, n name, object uint32, base int) bool {
-	own := ns.stack[base:]
+// add adds the name n, whose text lies in data, to the object of a frame; fresh says that the object surely does not have it
+// yet. It reports false if it has.
+func (ns *names) add(data []byte, n name, f *frame, fresh bool) bool {
+	own := ns.stack[f.names:]
 	if len(own) < few {
+		if fresh {
+			own = nil
+		}
 		for i := range own {
 			if own[i].mark == n.mark && (n.mark&long == 0 || bytes.Equal(ns.text(data, own[i]), ns.text(data, n))) {
 				return false
@@ -78,11 +83,11 @@ func (ns *names) add(data []byte, n name, object uint32, base int) bool {
 	}
 	if len(own) == few {
 		for i := range own {
-			ns.insert(data, base+i, object)
+			ns.insert(data, f.names+i, f.object)
 		}
 	}
 	ns.stack = append(ns.stack, n)
-	return ns.insert(data, len(ns.stack)-1, object)
+	return ns.insert(data, len(ns.stack)-1, f.object)
 }
 
 // insert puts the i-th name of the stack into the table, unless the object has that name there.
@@ -124,3 +129,6 @@ func mark(b []byte) uint64 {
 	}
 	return w | uint64(len(b))<<56
 }
+
+// filterBit returns the one bit that a name with this fingerprint has in filters.
+func filterBit(mark uint64) uint64 { return 1 << (mark * 0x9e3779b97f4a7c15 >> 58) }

@@ -41,6 +41,8 @@ type frame struct {
 	node   int32  // where it stands among the selector's paths, or nowhere
 	object uint32 // the object's number, unique for this scanner; 0: an array
 	names  int    // how many names its ancestors had when it began
+	seen   uint64 // the filter bits of its names
+	leads  uint64 // the filter bits of the names that lead on from its node
 }
 
 // Scan checks one JSON value at the start of data, after white space, and returns the offset of its end; out[i] receives
@@ -183,7 +185,12 @@ func (s *Scanner) open(data []byte, i int, node int32) (int, bool) {
 	if i < len(data) && data[i] == end {
 		return i + 1, false
 	}
-	s.frames = append(s.frames, frame{start, node, object, s.names.len()})
+	s.frames = s.frames[:len(s.frames)+1]
+	f := &s.frames[len(s.frames)-1]
+	f.start, f.node, f.object, f.names, f.seen, f.leads = start, node, object, s.names.len(), 0, 0
+	if node >= 0 {
+		f.leads = s.selector.nodes[node].filter
+	}
 	return i, true
 }
 

@@ -50,6 +50,7 @@ type Selector struct {
 }
 
 type node struct {
+	filter   uint64 // of the children's names: no other name leads on
 	children []child
 	outs     []int // the paths that end here
 }
@@ -74,6 +75,7 @@ func NewSelector(paths ...Path) *Selector {
 				next = int32(len(sel.nodes))
 				sel.nodes = append(sel.nodes, node{})
 				n := &sel.nodes[at]
+				n.filter |= filterBit(mark([]byte(name)))
 				n.children = append(n.children, child{[]byte(name), mark([]byte(name)), next})
 			}
 			at = next

@@ -1,6 +1,8 @@
 package jsonevents
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"penstock"
@@ -85,6 +87,12 @@ func isID(id []byte) bool {
 	if len(id) == 0 || len(id) > int(penstock.MaxIDLen) {
 		return false
 	}
+	// Eight bytes at a time: one below space, above ~ or not ASCII leaves its high bit, and carries come only from such.
+	for ; len(id) >= 8; id = id[8:] {
+		if w := binary.LittleEndian.Uint64(id); ((w-ones*' ')|w|(w+ones))&highs != 0 {
+			return false
+		}
+	}
 	for _, c := range id {
 		if c-' ' > '~'-' ' {
 			return false
@@ -92,6 +100,11 @@ func isID(id []byte) bool {
 	}
 	return true
 }
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
 
 func (d *decoder) readKey(e *penstock.Event, first *flaws) {
 	v := d.values[keyValue]
@@ -129,11 +142,9 @@ func (d *decoder) readTime(e *penstock.Event, first *flaws) {
 
 // text returns the text of a string: within the body, or in scratch if it was written with escapes.
 func (d *decoder) text(v jsonscan.Value, scratch *[]byte) []byte {
-	for _, c := range v.Raw {
-		if c == '\\' {
-			*scratch = jsonscan.Unquote((*scratch)[:0], v.Raw)
-			return *scratch
-		}
+	if bytes.IndexByte(v.Raw, '\\') >= 0 {
+		*scratch = jsonscan.Unquote((*scratch)[:0], v.Raw)
+		return *scratch
 	}
 	return v.Raw[1 : len(v.Raw)-1 : len(v.Raw)-1]
 }

@@ -66,6 +66,18 @@ func TestGivenIDIsUUIDv7(t *testing.T) {
 	}
 }
 
+func TestIsID(t *testing.T) {
+	for c := range 256 {
+		for place := range 20 {
+			id := []byte("abcdefghijklmnopqrst")
+			id[place] = byte(c)
+			if want := c >= ' ' && c <= '~'; isID(id) != want {
+				t.Fatalf("%q: %v", id, !want)
+			}
+		}
+	}
+}
+
 func TestReply(t *testing.T) {
 	yes := true
 	disk := penstock.DurabilityDisk
