@@ -107,6 +107,9 @@ func appendProblem(b []byte, r *penstock.Request, o *penstock.Outcome) []byte {
 // appendText adds a JSON string. Everything that is not plain ASCII is escaped, and so is what HTML could misread.
 func appendText(b []byte, s string) []byte {
 	b = append(b, '"')
+	if isPlain(s) {
+		return append(append(b, s...), '"')
+	}
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
@@ -121,6 +124,16 @@ func appendText(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
+}
+
+// isPlain reports whether a string stands for itself, as receipts and most ids do.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 func appendEscape(b []byte, r rune) []byte {
