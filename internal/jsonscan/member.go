@@ -53,7 +53,7 @@ func (s *Scanner) name(data []byte, i int) (name, int) {
 			}
 		}
 	}
-	end, saved := s.slowText(data, i, j, span{NameTooLong, s.limits.Name})
+	end, saved := s.slowText(data, i, j, span{NameTooLong, nameTooLong, s.limits.Name})
 	if end < 0 {
 		return name{}, -1
 	}

@@ -10,8 +10,9 @@ import (
 // names finds members that an object has twice. The names of all open objects lie on one stack, each with a fingerprint.
 //
 // An object's first names are compared with each other, fingerprint by fingerprint, unless a filter of 64 bits says that the
-// new one is none of them: for a handful nothing is faster. Beyond that they go into a hash table, keyed with a secret, so that a sender cannot choose names that collide. One table
-// serves all objects of a scanner: an entry counts only for the object whose number it carries, so that it is never cleared.
+// new one is none of them: for a handful nothing is faster. Beyond that they go into a hash table, keyed with a secret, so
+// that a sender cannot choose names that collide. One table serves all objects of a scanner: an entry counts only for the
+// object whose number it carries, so that the table need not be cleared.
 type names struct {
 	stack   []name
 	decoded []byte // names that were written with escapes, as text

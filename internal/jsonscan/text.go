@@ -34,26 +34,31 @@ func (s *Scanner) text(data []byte, i int) int {
 			break
 		}
 		if j-i-1 > s.limits.String {
-			s.fault(StringTooLong, i, "a string longer than allowed")
+			s.fault(StringTooLong, i, stringTooLong)
 		}
 		return j + 1
 	}
-	end, _ := s.slowText(data, i, j, span{StringTooLong, s.limits.String})
+	end, _ := s.slowText(data, i, j, span{StringTooLong, stringTooLong, s.limits.String})
 	return end
 }
 
-// span is how long a string may be, decoded, and the code for a longer one.
+// span is how long a string may be, decoded, and the fault of a longer one.
 type span struct {
-	code string
-	max  int
+	code, message string
+	max           int
 }
+
+const (
+	stringTooLong = "a string longer than allowed"
+	nameTooLong   = "a name longer than allowed"
+)
 
 // slowText goes on at data[j] within the string that begins at data[i]. It returns the offset after the closing quote, or -1,
 // and how many bytes shorter the string is when decoded.
 func (s *Scanner) slowText(data []byte, i, j int, limit span) (end, saved int) {
 	for j < len(data) {
 		if j-i-1-saved > limit.max && s.content == nil {
-			s.fault(limit.code, i, "a string or name longer than allowed")
+			s.fault(limit.code, i, limit.message)
 		}
 		c := data[j]
 		switch {

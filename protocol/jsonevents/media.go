@@ -28,7 +28,7 @@ const (
 // that a page of another site may post without being asked.
 func formatOf(r *penstock.Request) (format, error) {
 	switch r.ContentType {
-	case jsonType:
+	case jsonType, jsonType + "; charset=utf-8":
 		return document, nil
 	case ndjsonType:
 		return ndjson, nil
