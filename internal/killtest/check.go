@@ -41,10 +41,8 @@ func ofClients(first, last int) string {
 
 // check looks at the events of one round, and counts those of all.
 func (t *tester) check(ctx context.Context, r *Round, acked []load.Acked) error {
-	if len(acked) > 0 {
-		if err := t.checkClients(ctx, r, acked); err != nil {
-			return err
-		}
+	if err := t.checkClients(ctx, r, acked); err != nil {
+		return err
 	}
 	total, err := t.ask().Number(ctx, "select count(*) from "+stream)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -39,8 +40,8 @@ type Options struct {
 type Round struct {
 	Number      int
 	Batch       int
-	KilledAfter time.Duration // since the first request, or the start where Loaded is false
-	Loaded      bool          // false: killed while it recovered, before any request
+	KilledAfter time.Duration // since the first answer
+	Again       int           // how often it was killed again while it recovered
 	Sent        int64
 	Acked       int64
 	Stored      int64         // of this round's events
@@ -88,7 +89,10 @@ func Run(ctx context.Context, o Options, done func(Round)) error {
 		return err
 	}
 	for i := range o.Rounds {
-		r := Round{Number: i + 1, Batch: batches[i%len(batches)], Loaded: i%5 != 4}
+		r := Round{Number: i + 1, Batch: batches[i%len(batches)]}
+		if i%3 == 2 {
+			r.Again = 1 + t.random.IntN(3)
+		}
 		if err := t.round(ctx, &r); err != nil {
 			return fmt.Errorf("round %d: %w", i+1, err)
 		}
@@ -109,10 +113,12 @@ func Run(ctx context.Context, o Options, done func(Round)) error {
 func (t *tester) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
-	var err error
-	t.server, err = child.Start(ctx, child.Options{
+	p, err := child.Start(ctx, child.Options{
 		Program: t.Program, Dir: t.Dir, Log: t.Log, Args: []string{"serve", "-c", "penstock.yaml"},
 	})
+	if err == nil {
+		t.server = p
+	}
 	return err
 }
 
@@ -124,22 +130,16 @@ func (t *tester) kill() {
 
 func (t *tester) ask() *probe.Probe { return &probe.Probe{URL: t.server.URL} }
 
-// round loads and kills, or kills again while the server recovers, and checks what a new start shows.
+// round loads and kills, in some rounds again while the server recovers, and checks what a new start shows.
 func (t *tester) round(ctx context.Context, r *Round) error {
-	var acked []load.Acked
-	if r.Loaded {
-		var err error
-		if acked, err = t.loadAndKill(ctx, r); err != nil {
+	acked, err := t.loadAndKill(ctx, r)
+	if err != nil {
+		return err
+	}
+	for range r.Again {
+		if err := t.killWhileStarting(ctx); err != nil {
 			return err
 		}
-	} else {
-		t.kill()
-		if err := t.start(ctx); err != nil {
-			return err
-		}
-		r.KilledAfter = t.between(0, 200*time.Millisecond)
-		wait(ctx, r.KilledAfter)
-		t.kill()
 	}
 	t.verifyLog(ctx, r)
 	began := time.Now()
@@ -159,6 +159,21 @@ func (t *tester) round(ctx context.Context, r *Round) error {
 	return t.check(ctx, r, acked)
 }
 
+// killWhileStarting starts the server and kills it soon: before it listens, while it recovers, or while it catches up.
+func (t *tester) killWhileStarting(ctx context.Context) error {
+	soon, cancel := context.WithTimeout(ctx, t.between(time.Millisecond, 400*time.Millisecond))
+	defer cancel()
+	err := t.start(soon)
+	if soon.Err() == nil {
+		if err != nil {
+			return err
+		}
+		<-soon.Done()
+		t.kill()
+	}
+	return ctx.Err()
+}
+
 // between returns a random duration.
 func (t *tester) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(t.random.Int64N(int64(high-low)))
@@ -166,19 +181,21 @@ func (t *tester) between(low, high time.Duration) time.Duration {
 
 // loadAndKill sends events of new clients until the server is dead.
 func (t *tester) loadAndKill(ctx context.Context, r *Round) ([]load.Acked, error) {
-	r.KilledAfter = t.between(20*time.Millisecond, 1500*time.Millisecond)
+	r.KilledAfter = t.between(20*time.Millisecond, 800*time.Millisecond)
 	loading, stop := context.WithCancel(ctx)
-	defer stop()
 	first := make(chan struct{}, 1)
-	go func() {
+	var killing sync.WaitGroup
+	defer killing.Wait()
+	defer stop()
+	killing.Go(func() {
 		defer stop()
 		select {
 		case <-first:
+			wait(ctx, r.KilledAfter)
 		case <-loading.Done():
 		}
-		wait(ctx, r.KilledAfter)
 		t.kill()
-	}()
+	})
 	result, err := load.Run(loading, load.Options{
 		URL: t.server.URL, Stream: stream, Batch: r.Batch, Connections: connections, FirstClient: r.Number * connections,
 		Duration: startPatience, Shape: load.Shape{Size: eventSize, Checksum: true, Skew: "hot:0.3", Keys: 1000},
@@ -222,10 +239,10 @@ func wait(ctx context.Context, d time.Duration) {
 // Table writes rounds in columns, for people.
 func Table(w io.Writer, rounds []Round) error {
 	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(columns, "round\tbatch\tkilled after\tsent\tanswered\tstored\twithout answer, stored\tall rows\tready\tapplied\tproblems\t")
+	fmt.Fprintln(columns, "round\tbatch\tkilled after\tagain\tsent\tanswered\tstored\twithout answer, stored\tall rows\tready\tapplied\tproblems\t")
 	for _, r := range rounds {
-		fmt.Fprintf(columns, "%d\t%d\t%v\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%d\t\n", r.Number, r.Batch, r.KilledAfter.Round(time.Millisecond),
-			r.Sent, r.Acked, r.Stored, r.Stored-r.Acked, r.Total, r.Ready.Round(time.Millisecond), r.Drained.Round(time.Millisecond), len(r.Problems))
+		fmt.Fprintf(columns, "%d\t%d\t%v\t%d\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t%d\t\n", r.Number, r.Batch, r.KilledAfter.Round(time.Millisecond),
+			r.Again, r.Sent, r.Acked, r.Stored, r.Stored-r.Acked, r.Total, r.Ready.Round(time.Millisecond), r.Drained.Round(time.Millisecond), len(r.Problems))
 	}
 	if err := columns.Flush(); err != nil {
 		return err
