@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,6 +52,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	p := &Process{exited: make(chan struct{})}
 	p.command = exec.Command(o.Program, append(o.Args, "--url-file", path)...)
 	p.command.Dir = o.Dir
+	p.command.Env = withoutSettings(os.Environ())
 	p.command.Stderr = &said
 	if o.Log != nil {
 		p.command.Stderr = io.MultiWriter(o.Log, &said)
@@ -66,6 +68,12 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 		return nil, penstock.Wrap(penstock.Unavailable, op, fmt.Errorf("%w; it said: %s", err, said.String()))
 	}
 	return p, nil
+}
+
+// withoutSettings drops the variables that would override the configuration file: a server that is to be measured or
+// killed must not open the data directory that the user's environment names.
+func withoutSettings(env []string) []string {
+	return slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, "PENSTOCK_") })
 }
 
 func (p *Process) reap() {

@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 func play(part, urlFile string) int {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
+	if _, set := os.LookupEnv("PENSTOCK_DATA"); set {
+		fmt.Fprintln(os.Stderr, "PENSTOCK_DATA is set")
+		return 8
+	}
 	if part == "fail" {
 		fmt.Fprintln(os.Stderr, "no room at all")
 		return 7
@@ -53,6 +57,7 @@ func start(t *testing.T, ctx context.Context, part string) (*Process, error) {
 }
 
 func TestStartFindsTheURLAndStopEndsInOrder(t *testing.T) {
+	t.Setenv("PENSTOCK_DATA", "somewhere") // must not reach the server
 	p, err := start(t, t.Context(), "serve")
 	if err != nil {
 		t.Fatal(err)
