@@ -43,6 +43,7 @@ measure P1-cloud accept --batch 1000 --connections 64 --duration $short --fsync-
 measure P2 accept --batch 1 --connections 256 --duration $short --baseline --rounds 3
 measure P2-cloud accept --batch 1 --connections 256 --duration $short --baseline --rounds 3 --fsync-delay 2.6ms
 measure P3 e2e --batch 1000 --connections 64 --duration $long --rss
+measure P3-steady e2e --rate 250000 --batch 1000 --duration $long --rss
 measure P3-columns e2e --batch 1000 --connections 64 --duration $long --columns
 measure P5 e2e --rate 100000 --batch 100 --duration $long --rss
 measure P5-cloud e2e --rate 100000 --batch 100 --duration $long --fsync-delay 2.6ms
