@@ -1,0 +1,123 @@
+package disk
+
+import (
+	"context"
+	"time"
+
+	"penstock"
+)
+
+// group is what one flush covers. All who wait for it are woken at once.
+type group struct {
+	blocks []packed
+	bytes  penstock.Bytes
+	since  time.Time
+	done   chan struct{} // closed when the outcome stands
+	err    error
+}
+
+// Append adds the blocks, as penstock.Appender says. Blocks of one call stay together and in order.
+func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
+	const op = "append"
+	if err := ctx.Err(); err != nil {
+		return penstock.Wrap(penstock.Unavailable, op, err)
+	}
+	var scratch [4]packed
+	all := scratch[:0]
+	var bytes penstock.Bytes
+	for _, b := range blocks {
+		if err := l.check(b); err != nil {
+			return err
+		}
+		bytes += b.Size()
+		all = append(all, pack(b, l.o.Compression))
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	g, err := l.enqueue(all, bytes)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-g.done:
+		return g.err
+	case <-ctx.Done():
+	}
+	select {
+	case <-g.done:
+		return g.err
+	default:
+		return penstock.Wrap(penstock.Unknown, op, ctx.Err())
+	}
+}
+
+// check refuses what the format cannot hold.
+func (l *Log) check(b *penstock.Block) error {
+	const op = "append"
+	switch {
+	case b.Len() == 0:
+		return penstock.Errorf(penstock.Invalid, op, "a block without records")
+	case b.Size() > maxBlock:
+		return penstock.Refusef("too_large", op, "a block of %d bytes exceeds %d", b.Size(), penstock.Bytes(maxBlock))
+	case len(b.Tenant) > 255 || len(b.Stream) > 255:
+		return penstock.Errorf(penstock.Invalid, op, "the name of a tenant or stream exceeds 255 bytes")
+	}
+	for _, g := range b.Groups {
+		if int(g.Partition) >= l.o.Cluster.Partitions {
+			return penstock.Errorf(penstock.Invalid, op, "partition %d of %d", g.Partition, l.o.Cluster.Partitions)
+		}
+	}
+	return nil
+}
+
+// enqueue adds blocks to the youngest group, or begins one, and wakes the writer.
+func (l *Log) enqueue(blocks []packed, bytes penstock.Bytes) (*group, error) {
+	const op = "append"
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.failure != nil:
+		return nil, &penstock.Error{Code: penstock.Unavailable, Op: op, Err: l.failure, Reason: "storage_failed"}
+	case l.closed:
+		return nil, penstock.Errorf(penstock.Unavailable, op, "the log is closed")
+	case l.waiting > 0 && l.waiting+bytes > l.o.MaxWaiting:
+		return nil, penstock.Errorf(penstock.Overloaded, op, "%d bytes wait already", l.waiting)
+	}
+	n := len(l.queue)
+	if n == 0 || l.queue[n-1].bytes >= groupBytes {
+		now := time.Now()
+		if oldest := l.oldestWait(); !oldest.IsZero() && now.Sub(oldest) > stallAfter {
+			return nil, penstock.Errorf(penstock.Overloaded, op, "the disk has not answered for %v", now.Sub(oldest))
+		}
+		l.queue = append(l.queue, &group{since: now, done: make(chan struct{})})
+		n++
+	}
+	g := l.queue[n-1]
+	g.blocks = append(g.blocks, blocks...)
+	g.bytes += bytes
+	l.waiting += bytes
+	if n == 1 && len(g.blocks) == len(blocks) {
+		l.poke()
+	}
+	return g, nil
+}
+
+// oldestWait returns since when the oldest block waits, zero if none does. The mutex is held.
+func (l *Log) oldestWait() time.Time {
+	if !l.writing.IsZero() {
+		return l.writing
+	}
+	if len(l.queue) > 0 {
+		return l.queue[0].since
+	}
+	return time.Time{}
+}
+
+// poke wakes the writer, which looks at everything when it wakes: one token is enough.
+func (l *Log) poke() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}

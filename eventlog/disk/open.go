@@ -1,0 +1,217 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"penstock"
+	"penstock/internal/logclock"
+	"penstock/internal/vfs"
+)
+
+const lockName = "LOCK"
+
+func lockDir(files vfs.FS, dir string) (io.Closer, error) {
+	const op = "lock log"
+	lock, err := files.Lock(filepath.Join(dir, lockName), fmt.Sprintf("process %d", os.Getpid()))
+	var held *vfs.Locked
+	if errors.As(err, &held) {
+		return nil, &penstock.Error{Code: penstock.Conflict, Op: op, Reason: "in_use",
+			Err: fmt.Errorf("%s is in use by %s", dir, held.Note)}
+	}
+	if err != nil {
+		return nil, penstock.Wrap(codeOf(err), op, err)
+	}
+	return lock, nil
+}
+
+// recover brings the directory into a state in which a new segment can be written, and begins one.
+func (l *Log) recover() error {
+	began := time.Now()
+	ids, err := listSegments(l.fs, l.dir)
+	if err != nil {
+		return penstock.Wrap(penstock.Unavailable, "open log", err)
+	}
+	if err := l.identify(ids); err != nil {
+		return err
+	}
+	if err := l.finishRemoval(&ids); err != nil {
+		return penstock.Wrap(penstock.Unavailable, "open log", err)
+	}
+	found, err := loadSegments(l.fs, l.dir, l.manifest, ids)
+	if err != nil {
+		return err
+	}
+	last, err := l.scanLast(found.segments)
+	if err != nil {
+		return err
+	}
+	l.segments = found.segments
+	if err := l.own(ids); err != nil {
+		return err
+	}
+	if err := l.resume(last); err != nil {
+		return err
+	}
+	for _, d := range append(found.damages, last.damages...) {
+		l.damaged(d)
+	}
+	l.keepReserve()
+	l.w.spare = l.startSpare()
+	if l.o.Trace.Recovered != nil && len(ids) > 0 {
+		l.o.Trace.Recovered(Recovery{Took: time.Since(began), Scanned: penstock.Bytes(last.last), Clean: last.clean,
+			Rewritten: len(last.blocks), Dropped: penstock.Bytes(last.dropped)})
+	}
+	return nil
+}
+
+// identify reads the manifest, rebuilds it from a segment, or makes a new one, and compares it with the options.
+func (l *Log) identify(ids []SegmentID) error {
+	const op = "open log"
+	m, err := readManifest(l.fs, l.dir)
+	missing := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case err == nil:
+	case missing && len(ids) == 0:
+		c := l.o.Cluster
+		m = manifest{Version: manifestVersion, Log: randomID(), Cluster: c.ID, Partitions: c.Partitions, Key: c.Key.Fingerprint(), Epoch: 1}
+	case missing || penstock.Is(err, penstock.Corrupt):
+		if m, err = rebuildManifest(l.fs, l.dir, ids, err); err != nil {
+			return err
+		}
+	default:
+		return penstock.Wrap(penstock.CodeOf(err), op, err)
+	}
+	if len(ids) > 0 && m.Last > ids[len(ids)-1] || len(ids) == 0 && m.Last > 0 {
+		return penstock.Errorf(penstock.Corrupt, op, "segments up to %d have gone: look with: penstock log verify %s", m.Last, l.dir)
+	}
+	l.manifest = m
+	return l.o.Cluster.Mismatch(m.Cluster, m.Key, m.Partitions)
+}
+
+// rebuildManifest makes a manifest from the newest segment whose header is whole.
+func rebuildManifest(files vfs.FS, dir string, ids []SegmentID, cause error) (manifest, error) {
+	for _, id := range slices.Backward(ids) {
+		h, _, err := readHeader(files, dir, id)
+		if err == nil {
+			return manifest{Version: manifestVersion, Log: h.log, Cluster: h.cluster, Partitions: len(h.next), Key: h.key,
+				Epoch: h.epoch, First: ids[0], Last: ids[len(ids)-1]}, nil
+		}
+	}
+	return manifest{}, penstock.Errorf(penstock.Corrupt, "open log",
+		"no segment tells what the manifest should say: look with: penstock log dump %s: %w", dir, cause)
+}
+
+// finishRemoval removes what an earlier process had decided to remove, and what it left half made.
+func (l *Log) finishRemoval(ids *[]SegmentID) error {
+	for _, name := range []string{spareName, manifestTemp} {
+		if err := l.removeIfThere(name); err != nil {
+			return err
+		}
+	}
+	for len(*ids) > 0 && (*ids)[0] < l.manifest.First {
+		if err := l.removeIfThere(segmentName((*ids)[0])); err != nil {
+			return err
+		}
+		*ids = (*ids)[1:]
+	}
+	return nil
+}
+
+// scanLast reads the last segment, which may end in the middle of a write.
+func (l *Log) scanLast(segments []*segment) (tailScan, error) {
+	if len(segments) == 0 {
+		return tailScan{next: make([]penstock.Offset, l.manifest.Partitions), clean: true}, nil
+	}
+	seg := segments[len(segments)-1]
+	f, err := l.fs.Open(filepath.Join(l.dir, segmentName(seg.id)))
+	if err != nil {
+		return tailScan{}, penstock.Wrap(penstock.Unavailable, "open log", err)
+	}
+	defer f.Close()
+	r, err := scanTail(f, seg, 0, seg.size)
+	seg.end = r.end
+	return r, err
+}
+
+// own writes this process's token into the manifest, which stops an older process at its next segment.
+func (l *Log) own(ids []SegmentID) error {
+	m := &l.manifest
+	l.owner = randomID()
+	m.Owner = l.owner
+	if len(ids) > 0 {
+		m.Last = ids[len(ids)-1]
+	}
+	if l.o.NewEpoch && len(ids) > 0 {
+		m.Epoch++
+	}
+	err := l.withReserve(func() error { return writeManifest(l.fs, l.dir, *m) })
+	return penstock.Wrap(codeOf(err), "write manifest", err)
+}
+
+// resume begins a segment with what the last one may have acknowledged without a witness, so that it is flushed
+// before anyone reads it, and sets the writer and the readers up.
+func (l *Log) resume(last tailScan) error {
+	w := &l.w
+	w.clock = logclock.Start(l.reading(), last.logTime, l.o.AcceptClock)
+	w.epoch, w.next = l.manifest.Epoch, last.start
+	h := header{prev: 0, prevEnd: 0}
+	if n := len(l.segments); n > 0 {
+		w.epoch = l.segments[n-1].epoch
+		h.prev, h.prevEnd = l.segments[n-1].id, last.end
+	}
+	if w.next == nil {
+		w.next = last.next
+	}
+	h = l.header(max(h.prev, l.manifest.Last)+1, h.prev, h.prevEnd)
+	frames := rewrite(last.blocks, h)
+	err := l.withReserve(func() error {
+		f, err := l.makeFile()
+		if err != nil {
+			return penstock.Wrap(codeOf(err), "begin segment", err)
+		}
+		return l.begin(f, h, frames)
+	})
+	if err != nil {
+		return err
+	}
+	w.next = last.next
+	l.next, l.logTime, l.doubtful = slices.Clone(w.next), last.logTime, w.clock.Doubtful()
+	if w.epoch != l.manifest.Epoch {
+		w.epoch = l.manifest.Epoch
+		if err := l.roll(); err != nil {
+			return err
+		}
+	}
+	l.cutOld(last)
+	l.tail = tail{start: l.tail.end, end: l.tail.end, from: slices.Clone(w.next)}
+	return nil
+}
+
+// rewrite encodes blocks, which keep their places in the log, as the first frames of a segment.
+func rewrite(blocks []*penstock.Block, h header) []byte {
+	var buf []byte
+	for _, b := range blocks {
+		buf = packed{block: b}.appendFrame(buf, h.id, h.size()+int64(len(buf)), h.size())
+	}
+	return buf
+}
+
+// cutOld gives back what was made ahead for the segment of the process before. Bytes that mean something stay.
+func (l *Log) cutOld(last tailScan) {
+	if last.id == 0 {
+		return
+	}
+	f, err := l.fs.Edit(filepath.Join(l.dir, segmentName(last.id)))
+	if err != nil {
+		return
+	}
+	_ = f.Truncate(max(last.last, last.end))
+	_ = f.Close()
+}

@@ -1,0 +1,112 @@
+package disk
+
+import (
+	"errors"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"penstock"
+	"penstock/internal/vfs"
+)
+
+// listSegments returns the ids of the segments in a directory, in order.
+func listSegments(files vfs.FS, dir string) ([]SegmentID, error) {
+	names, err := files.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	var ids []SegmentID
+	for _, name := range names {
+		if id, ok := parseSegmentName(name); ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// readHeader returns the header of a segment and the size of its file.
+func readHeader(files vfs.FS, dir string, id SegmentID) (header, int64, error) {
+	f, err := files.Open(filepath.Join(dir, segmentName(id)))
+	if err != nil {
+		return header{}, 0, penstock.Wrap(penstock.Unavailable, "open segment", err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return header{}, 0, penstock.Wrap(penstock.Unavailable, "open segment", err)
+	}
+	b := make([]byte, min(size, headerSize(penstock.MaxPartitions)))
+	if _, err := f.ReadAt(b, 0); err != nil && !errors.Is(err, io.EOF) {
+		return header{}, size, penstock.Wrap(penstock.Unavailable, "read segment header", err)
+	}
+	h, err := parseSegmentHeader(b)
+	if err == nil && h.id != id {
+		err = penstock.Errorf(penstock.Corrupt, "read segment header", "it says segment %d", h.id)
+	}
+	return h, size, err
+}
+
+// loaded is what the headers of all segments say.
+type loaded struct {
+	segments []*segment
+	damages  []Damage
+}
+
+// loadSegments reads the headers, from which the ends follow. A segment whose header is damaged is kept: what it would
+// have said is found by scanning the one before.
+func loadSegments(files vfs.FS, dir string, m manifest, ids []SegmentID) (loaded, error) {
+	var all loaded
+	for i, id := range ids {
+		h, size, err := readHeader(files, dir, id)
+		switch {
+		case penstock.Is(err, penstock.Corrupt):
+			h, err = all.supply(files, dir, m, id)
+			if err != nil {
+				return all, err
+			}
+			all.damages = append(all.damages, Damage{Segment: id, To: h.size(), Why: "the header is damaged"})
+		case err != nil:
+			return all, err
+		case h.log != m.Log || len(h.next) != m.Partitions:
+			return all, penstock.Errorf(penstock.Conflict, "open log", "segment %d belongs to log %s, not %s", id, h.log, m.Log)
+		}
+		if i > 0 {
+			prev := all.segments[i-1]
+			if h.prev == prev.id {
+				prev.end = min(h.prevEnd, prev.size)
+			} else if h.prev > prev.id {
+				all.damages = append(all.damages, Damage{Segment: h.prev, Why: "the segment is missing"})
+			}
+		}
+		all.segments = append(all.segments, &segment{header: h, start: h.size(), end: size, size: size})
+	}
+	return all, nil
+}
+
+// supply returns what the header of a segment would have said.
+func (all *loaded) supply(files vfs.FS, dir string, m manifest, id SegmentID) (header, error) {
+	h := header{id: id, log: m.Log, cluster: m.Cluster, key: m.Key, epoch: m.Epoch, next: make([]penstock.Offset, m.Partitions)}
+	if len(all.segments) == 0 {
+		return h, nil
+	}
+	prev := all.segments[len(all.segments)-1]
+	f, err := files.Open(filepath.Join(dir, segmentName(prev.id)))
+	if err != nil {
+		return h, penstock.Wrap(penstock.Unavailable, "open segment", err)
+	}
+	defer f.Close()
+	r, err := scanTail(f, prev, 0, prev.size)
+	if err != nil {
+		return h, err
+	}
+	h.prev, h.prevEnd, h.next, h.logTime, h.epoch = prev.id, r.end, r.next, r.logTime, prev.epoch
+	return h, nil
+}
+
+// emptyFile stands for a segment whose file is missing.
+type emptyFile struct{ vfs.File }
+
+func (emptyFile) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (emptyFile) Close() error                      { return nil }
