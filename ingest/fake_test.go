@@ -12,7 +12,7 @@ import (
 
 // lines is a protocol as plain as can be: each line of the body is an event. A line "bad" is rejected, "broken" refuses the
 // request, "panic" is a defect.
-type lines struct{ mu sync.Mutex }
+type lines struct{}
 
 func (*lines) Routes() []string { return []string{"POST /v1/streams/{stream}/lines"} }
 

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -126,7 +127,7 @@ func (g *Guard) authorize(w http.ResponseWriter, r *http.Request, scope Scope) e
 // unauthorized says the same to everyone, whatever was wrong.
 func (g *Guard) unauthorized(w http.ResponseWriter, r *http.Request, secret string) error {
 	if secret != "" && !g.wrong.take(addressOf(r), g.o.Now()) {
-		return &penstock.Error{Code: penstock.Overloaded, Op: "check token", Reason: "too_many_attempts"}
+		return &penstock.Error{Code: penstock.Overloaded, Op: "check token", Reason: "too_many_attempts", Err: errAttempts}
 	}
 	if r.URL.RawQuery != "" && hasSecret(r.URL.RawQuery) {
 		w.Header().Set("Warning", `299 - "a token in the query string is not read, and may have been logged on its way: replace it"`)
@@ -135,7 +136,10 @@ func (g *Guard) unauthorized(w http.ResponseWriter, r *http.Request, secret stri
 	return &penstock.Error{Code: penstock.Forbidden, Op: "check token", Err: errToken, Reason: "unauthorized"}
 }
 
-var errToken = penstock.Errorf(penstock.Forbidden, "find token", "a valid token is needed: Authorization: Bearer SECRET")
+var (
+	errToken    = errors.New("a valid token is needed: Authorization: Bearer SECRET")
+	errAttempts = errors.New("too many wrong tokens came from this address")
+)
 
 // secretOf returns the secret that a request carries, "" if none.
 func secretOf(h http.Header) (string, error) {

@@ -133,3 +133,12 @@ func (c *cappedConn) Close() error {
 	c.once.Do(func() { c.listener.open.Add(-1) })
 	return c.Conn.Close()
 }
+
+// CloseWrite ends what is sent and leaves the rest open. net/http uses it so that an answer is read before the connection
+// goes, even by a sender that is still sending.
+func (c *cappedConn) CloseWrite() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return nil
+}
