@@ -34,8 +34,8 @@ type Compression int
 
 // The choices.
 const (
-	Plain Compression = iota // as they are
-	S2                       // with s2
+	S2    Compression = iota // with s2: 0.1 µs of processor an event more, a third of the bytes
+	Plain                    // as they are
 )
 
 // Trace reports what happens. A nil function means silence. The functions must return soon and not call the log.
