@@ -111,7 +111,6 @@ type storeWriter struct {
 	store   penstock.Store
 	events  *load.Generator
 	builder *penstock.BlockBuilder
-	owned   []penstock.Partition
 	next    penstock.Positions
 	rows    int
 	stream  string
@@ -125,9 +124,10 @@ func (f *benchFlags) newStoreWriter(cluster penstock.Cluster, store penstock.Sto
 	}
 	w := &storeWriter{
 		store: store, events: events, builder: penstock.NewBlockBuilder(penstock.NewPartitioner(cluster)),
-		owned: store.Partitions(), next: penstock.Positions{}, rows: f.batch, stream: f.stream,
+		next: penstock.Positions{}, stream: f.stream,
+		rows: f.batch * f.connections, // of which this shard's share, about --batch, is applied
 	}
-	for _, p := range w.owned {
+	for _, p := range store.Partitions() {
 		w.next[p] = penstock.Position{}
 	}
 	return w, nil
