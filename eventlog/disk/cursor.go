@@ -203,7 +203,7 @@ func (c *cursor) read(seg segment, b *penstock.Batch, size *penstock.Bytes, most
 		return err
 	}
 	for c.scan.limit = seg.end; *size < most || len(b.Blocks) == 0; {
-		block, err := c.scan.nextBlock()
+		_, block, err := c.scan.nextBlock()
 		switch {
 		case errors.Is(err, io.EOF):
 			c.next.at = seg.end

@@ -6,7 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
+	"penstock"
 	"penstock/internal/vfs"
 )
 
@@ -27,12 +29,40 @@ func (l *Log) damaged(d Damage) {
 	if known {
 		return
 	}
+	d.Lost = l.lostIn(d)
 	if name, err := quarantine(l.fs, l.dir, d); err == nil {
 		d.Copy = name
 	}
 	if l.o.Trace.Damaged != nil {
 		l.o.Trace.Damaged(d)
 	}
+}
+
+// lostIn returns the offsets that a damaged range held, as far as the rest of its segment and the next one tell.
+func (l *Log) lostIn(d Damage) []LostRange {
+	l.mu.Lock()
+	var seg *segment
+	following := l.next
+	for i, s := range l.segments {
+		if s.id == d.Segment {
+			seg = &segment{header: s.header, start: s.start, end: s.end}
+			if i+1 < len(l.segments) {
+				following = l.segments[i+1].next
+			}
+		}
+	}
+	following = slices.Clone(following)
+	l.mu.Unlock()
+	if seg == nil {
+		return nil
+	}
+	all, _ := walkSegment(l.fs, l.dir, seg, following, func(frame, *penstock.Block) error { return nil })
+	for _, other := range all {
+		if other.From == d.From {
+			return other.Lost
+		}
+	}
+	return nil
 }
 
 // quarantine copies the damaged range into a file of its own, for people to look at, and returns its name.

@@ -129,15 +129,7 @@ func (l *Log) scanLast(segments []*segment) (tailScan, error) {
 	if len(segments) == 0 {
 		return tailScan{next: make([]penstock.Offset, l.manifest.Partitions), clean: true}, nil
 	}
-	seg := segments[len(segments)-1]
-	f, err := l.fs.Open(filepath.Join(l.dir, segmentName(seg.id)))
-	if err != nil {
-		return tailScan{}, penstock.Wrap(penstock.Unavailable, "open log", err)
-	}
-	defer f.Close()
-	r, err := scanTail(f, seg, 0, seg.size)
-	seg.end = r.end
-	return r, err
+	return scanFile(l.fs, l.dir, segments[len(segments)-1])
 }
 
 // own writes this process's token into the manifest, which stops an older process at its next segment.

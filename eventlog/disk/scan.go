@@ -76,21 +76,21 @@ func (s *scanner) next() (frame, error) {
 	return f, err
 }
 
-// nextBlock is next for blocks; for a frame that holds none it returns nil.
-func (s *scanner) nextBlock() (*penstock.Block, error) {
+// nextBlock is next with the block of the frame, nil for a frame that holds none.
+func (s *scanner) nextBlock() (frame, *penstock.Block, error) {
 	from := s.at
 	f, err := s.next()
 	if err != nil || f.kind == kindCommit {
-		return nil, err
+		return f, nil, err
 	}
 	if f.kind != kindBlock {
-		return nil, penstock.Errorf(penstock.Conflict, "read segment", "frames of kind %d are not known: a newer version wrote this log", f.kind)
+		return f, nil, penstock.Errorf(penstock.Conflict, "read segment", "frames of kind %d are not known: a newer version wrote this log", f.kind)
 	}
 	b, err := f.block()
 	if penstock.Is(err, penstock.Corrupt) {
 		s.at, err = from, errBad
 	}
-	return b, err
+	return f, b, err
 }
 
 func (s *scanner) frameAt(at int64) (frame, error) {

@@ -92,12 +92,7 @@ func (all *loaded) supply(files vfs.FS, dir string, m manifest, id SegmentID) (h
 		return h, nil
 	}
 	prev := all.segments[len(all.segments)-1]
-	f, err := files.Open(filepath.Join(dir, segmentName(prev.id)))
-	if err != nil {
-		return h, penstock.Wrap(penstock.Unavailable, "open segment", err)
-	}
-	defer f.Close()
-	r, err := scanTail(f, prev, 0, prev.size)
+	r, err := scanFile(files, dir, prev)
 	if err != nil {
 		return h, err
 	}
