@@ -16,14 +16,17 @@ type Options struct {
 	Reader penstock.Reader
 	Store  penstock.Store
 
-	// MaxBatch bounds the blocks of one batch. The default of 40 MiB holds a whole row group (122,880 rows) of
-	// 250-byte events, which a columnar store writes straight to its file.
+	// MaxBatch bounds the blocks of one batch; one more batch is read ahead while behind. The default of 40 MiB holds a
+	// whole row group (122,880 rows) of 250-byte events, which a columnar store writes straight to its file. Blocks count
+	// whole: a store that holds a half of the partitions finds half as many rows in them.
 	MaxBatch penstock.Bytes
 	// Linger is the shortest time between two batches while the consumer keeps up, so that a trickle of single events
 	// does not cost a commit each. Default 50 ms.
 	Linger time.Duration
 	// Backoff bounds the pause after an outage: it doubles from the first to the second, with jitter. Default 50 ms to 5 s.
 	BackoffMin, BackoffMax time.Duration
+	// Grace is how long an Apply may go on after Run's context has ended. Default 10 s.
+	Grace time.Duration
 
 	Trace Trace
 }
@@ -35,7 +38,7 @@ type Trace struct {
 	Outage  func(err error, pause time.Duration)
 }
 
-// Consumer feeds one store. Run does the work; the other methods may be called at any time.
+// Consumer feeds one store. Run does the work, one at a time; the other methods may be called at any time.
 type Consumer struct {
 	o        Options
 	progress progress
@@ -47,6 +50,7 @@ func New(o Options) *Consumer {
 	setDefault(&o.Linger, 50*time.Millisecond)
 	setDefault(&o.BackoffMin, 50*time.Millisecond)
 	setDefault(&o.BackoffMax, 5*time.Second)
+	setDefault(&o.Grace, 10*time.Second)
 	return &Consumer{o: o}
 }
 
@@ -57,50 +61,71 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// Run applies what the log brings until ctx ends, then returns nil. It returns an error only for what no retry mends:
-// the log no longer holds what the store needs (Trimmed), or does not reach as far as the store has come (Conflict).
+// Run applies what the log brings until ctx ends, then returns nil after the batch in hand. It returns an error only for
+// what no retry mends: the log no longer holds what the store needs (Trimmed), does not reach as far as the store has
+// come (Conflict), or is damaged (Corrupt).
 func (c *Consumer) Run(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
-		err := c.follow(ctx)
+		moved, err := c.follow(ctx)
+		if moved {
+			attempt = 0
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case penstock.Is(err, penstock.Trimmed), penstock.Is(err, penstock.Conflict), penstock.Is(err, penstock.Corrupt):
 			return err
 		case penstock.Is(err, penstock.Stale):
-			attempt = 0
-			if c.o.Trace.Stale != nil {
-				c.o.Trace.Stale()
-			}
+			c.stale(ctx, attempt)
 		default:
 			c.pause(ctx, attempt, err)
 		}
 	}
 }
 
+// stale asks again at once for the first time. A store that is Stale again, at the position it just named, has somebody
+// else who feeds it, or a defect: neither gets better by asking without a pause.
+func (c *Consumer) stale(ctx context.Context, attempt int) {
+	if c.o.Trace.Stale != nil {
+		c.o.Trace.Stale()
+	}
+	if attempt > 0 {
+		sleep(ctx, c.backoff(attempt))
+	}
+}
+
 // follow asks the store where it stands and applies batches from there, until an error tells that the store's position
-// has to be asked for again.
-func (c *Consumer) follow(ctx context.Context) error {
+// has to be asked for again. It reports whether any batch was applied.
+func (c *Consumer) follow(ctx context.Context) (moved bool, err error) {
 	from, err := c.positions(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	cursor, err := c.o.Reader.Open(ctx, from)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer cursor.Close()
+	r := &reader{cursor: cursor, most: c.o.MaxBatch}
+	defer r.close()
 	c.progress.begin(from)
-	var last time.Time
 	for {
-		c.linger(ctx, last)
-		batch, err := cursor.Next(ctx, c.o.MaxBatch)
-		if err != nil {
-			return err
+		batch, err := r.next(ctx)
+		if err != nil || ctx.Err() != nil {
+			return moved, err
 		}
-		last = time.Now()
+		began := time.Now()
+		c.progress.take(batch, began)
+		if batch.full {
+			r.readAhead(ctx)
+		}
 		if err := c.apply(ctx, batch); err != nil {
-			return err
+			return moved, err
+		}
+		moved = true
+		c.watchEnd(ctx)
+		if !batch.full {
+			c.linger(ctx, began)
+			c.progress.wait()
 		}
 	}
 }
@@ -118,29 +143,38 @@ func (c *Consumer) positions(ctx context.Context) (penstock.Positions, error) {
 	return from, nil
 }
 
-// apply keeps the batch and tries again through an outage, for days if need be. Stale and Unknown go back to the
-// caller: only the store knows how far it came.
-func (c *Consumer) apply(ctx context.Context, b penstock.Batch) error {
-	for attempt := 0; ; attempt++ {
+// apply keeps the batch and tries again through an outage, for days if need be. Stale, Unknown and NotOwner go back to
+// the caller: only the store knows what it holds and how far it came.
+func (c *Consumer) apply(ctx context.Context, b batch) error {
+	for attempt := 0; ctx.Err() == nil; attempt++ {
 		began := time.Now()
-		err := c.o.Store.Apply(ctx, b)
+		err := c.applyOnce(ctx, b.Batch)
 		switch {
 		case err == nil:
 			c.applied(b, time.Since(began))
 			return nil
-		case ctx.Err() != nil, penstock.Is(err, penstock.Stale), penstock.Is(err, penstock.Unknown):
+		case penstock.Is(err, penstock.Stale), penstock.Is(err, penstock.Unknown), penstock.Is(err, penstock.NotOwner):
 			return err
 		}
 		c.pause(ctx, attempt, err)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 	}
+	return ctx.Err()
 }
 
-func (c *Consumer) applied(b penstock.Batch, took time.Duration) {
+// applyOnce lets the store finish the batch when ctx ends, for as long as Grace.
+func (c *Consumer) applyOnce(ctx context.Context, b penstock.Batch) error {
+	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		sleep(patient, c.o.Grace)
+		cancel()
+	})()
+	return c.o.Store.Apply(patient, b)
+}
+
+func (c *Consumer) applied(b batch, took time.Duration) {
 	rows := b.Len()
-	c.progress.move(b, rows)
+	c.progress.move(b, rows, time.Now())
 	if c.o.Trace.Applied != nil {
 		c.o.Trace.Applied(rows, b.Size(), took)
 	}
@@ -153,12 +187,18 @@ func (c *Consumer) linger(ctx context.Context, last time.Time) {
 }
 
 func (c *Consumer) pause(ctx context.Context, attempt int, err error) {
-	pause := min(c.o.BackoffMin<<min(attempt, 16), c.o.BackoffMax)
-	pause = pause/2 + rand.N(pause/2+1)
+	pause := c.backoff(attempt)
 	if c.o.Trace.Outage != nil && ctx.Err() == nil {
 		c.o.Trace.Outage(err, pause)
 	}
 	sleep(ctx, pause)
+}
+
+// backoff returns the pause after the given number of failures before: the upper half of it is chance, so that several
+// consumers do not come back at the same moment.
+func (c *Consumer) backoff(attempt int) time.Duration {
+	pause := min(c.o.BackoffMin<<min(attempt, 16), c.o.BackoffMax)
+	return pause/2 + rand.N(pause/2+1)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

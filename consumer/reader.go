@@ -1,0 +1,68 @@
+package consumer
+
+import (
+	"context"
+	"time"
+
+	"penstock"
+)
+
+// batch is what was read at once.
+type batch struct {
+	penstock.Batch
+	at   time.Time // when it was read
+	full bool      // it is as large as it may be, so there is probably more at hand
+}
+
+// reader reads batches, and one ahead of the batch in hand while there is more at hand than fits into one: what is
+// behind then reads and decodes while the store is busy. Who keeps up gains nothing by it: what would be read ahead is
+// only what came first of what is still to come, and would cost a commit of its own.
+//
+// It is used by one goroutine. The cursor is too: by the one that reads ahead while ahead is set, else by the caller.
+type reader struct {
+	cursor penstock.Cursor
+	most   penstock.Bytes
+	ahead  chan result // receives once; nil: nothing is read ahead
+}
+
+type result struct {
+	batch batch
+	err   error
+}
+
+// next returns what was read ahead, or reads.
+func (r *reader) next(ctx context.Context) (batch, error) {
+	if r.ahead == nil {
+		return r.read(ctx)
+	}
+	got := <-r.ahead
+	r.ahead = nil
+	return got.batch, got.err
+}
+
+// readAhead begins to read what the following next returns.
+func (r *reader) readAhead(ctx context.Context) {
+	ahead := make(chan result, 1)
+	r.ahead = ahead
+	go func() {
+		b, err := r.read(ctx)
+		ahead <- result{b, err}
+	}()
+}
+
+func (r *reader) read(ctx context.Context) (batch, error) {
+	b, err := r.cursor.Next(ctx, r.most)
+	if err != nil {
+		return batch{}, err
+	}
+	return batch{Batch: b, at: time.Now(), full: b.Size() >= r.most}, nil
+}
+
+// close closes the cursor, which ends a read, and waits for it. What was read ahead is dropped: it belongs to a position
+// that nobody stands at.
+func (r *reader) close() {
+	_ = r.cursor.Close()
+	if r.ahead != nil {
+		<-r.ahead
+	}
+}
