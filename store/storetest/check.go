@@ -43,9 +43,22 @@ func (s *suite) checkPositions() {
 
 func (s *suite) checkRows() {
 	s.Helper()
-	if why := compare(s.rows(), slices.Collect(maps.Values(s.want))); why != "" {
-		s.Fatal(why)
+	if rows := s.rows(); !s.same(rows) {
+		s.Fatal(compare(rows, slices.Collect(maps.Values(s.want))))
 	}
+}
+
+// same reports whether the rows are those that the store must hold: much faster than compare, which finds out why not.
+func (s *suite) same(rows []Row) bool {
+	seen := make(map[place]struct{}, len(rows))
+	for _, r := range rows {
+		at := place{r.Partition, r.Position}
+		if want, ok := s.want[at]; !ok || want != r {
+			return false
+		}
+		seen[at] = struct{}{}
+	}
+	return len(seen) == len(rows) && len(rows) == len(s.want)
 }
 
 func (s *suite) rows() []Row {
