@@ -1,0 +1,218 @@
+package embedded
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"penstock"
+)
+
+// Apply implements penstock.Store.
+func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
+	if err := s.prepare(ctx, b); err != nil {
+		return err
+	}
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.closed {
+		return penstock.Errorf(penstock.Unavailable, "apply batch", "shard %s is closed", s.spec.Name)
+	}
+	if err := s.compare(b); err != nil {
+		return err
+	}
+	next, err := s.encode(b)
+	defer s.forget()
+	if err != nil {
+		return err
+	}
+	if err := s.commit(ctx, next); err != nil {
+		if isOutOfMemory(err) {
+			s.db.shed()
+		}
+		return s.outage("apply batch", err)
+	}
+	s.publish(next)
+	s.logged += b.Size()
+	s.unsafe, s.committed = true, time.Now()
+	if s.logged >= s.db.o.Checkpoint {
+		// The batch is stored whatever becomes of this; the next one finds the same state and says so.
+		_ = s.checkpoint(context.WithoutCancel(ctx))
+	}
+	return nil
+}
+
+// prepare makes what the batch needs and what takes the catalog's lock: streams that the shards do not know yet, and a
+// file of its own for a new period.
+func (s *shard) prepare(ctx context.Context, b penstock.Batch) error {
+	streams := *s.db.streams.Load()
+	for _, block := range b.Blocks {
+		if _, ok := streams[streamKey{block.Tenant, block.Stream}]; !ok {
+			if err := s.db.learn(ctx, block.Stream); err != nil {
+				return err
+			}
+			streams = *s.db.streams.Load()
+		}
+	}
+	if s.rollDue(b) {
+		return s.db.roll(ctx, s)
+	}
+	return nil
+}
+
+// rollDue reports whether a batch begins a new file: it lies in a later period than the newest file, or that is full.
+func (s *shard) rollDue(b penstock.Batch) bool {
+	if len(b.Blocks) == 0 {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	held := s.files[len(s.files)-1].state
+	if held.Since == 0 {
+		return false
+	}
+	period := penstock.Micros(s.db.o.Period.Microseconds())
+	later := b.Blocks[0].LogTime/period > held.Since/period
+	return later || held.rows() >= s.db.o.FileRows && len(s.files) < maxFiles
+}
+
+// compare refuses a batch that does not begin where the shard stands.
+func (s *shard) compare(b penstock.Batch) error {
+	for p, from := range b.From {
+		at, err := s.Position(context.Background(), p)
+		if err != nil {
+			return err
+		}
+		if at != from {
+			return penstock.Errorf(penstock.Stale, "apply batch", "partition %d: the batch begins at %s, shard %s stands at %s", p, from, s.spec.Name, at)
+		}
+	}
+	return nil
+}
+
+// encode turns the batch's records into rows and returns the state that goes with them.
+func (s *shard) encode(b penstock.Batch) (state, error) {
+	next := s.newest().state.clone()
+	for p, at := range b.Next {
+		next.Positions[p] = at
+	}
+	streams := *s.db.streams.Load()
+	var tenant, name string
+	var known registered
+	var to *encoder
+	rows := int64(0)
+	for r := range b.Records() {
+		if to == nil || r.Stream != name || r.Tenant != tenant {
+			next.Rows[known.ID] += rows
+			tenant, name, rows = r.Tenant, r.Stream, 0
+			known = streams[streamKey{tenant, name}]
+			var err error
+			if to, err = s.encoder(known); err != nil {
+				return state{}, err
+			}
+		}
+		to.add(known.ID, r)
+		rows++
+		if next.Since == 0 {
+			next.Since = r.LogTime
+		}
+		next.LogTime = max(next.LogTime, r.LogTime)
+	}
+	next.Rows[known.ID] += rows
+	delete(next.Rows, 0)
+	return next, nil
+}
+
+// encoder returns the encoder of the table that a stream's rows go to, a new one when its columns have changed.
+func (s *shard) encoder(r registered) (*encoder, error) {
+	if e := s.encoders[r.table()]; e != nil && slices.Equal(e.declared, r.Columns) {
+		return e, nil
+	}
+	e, err := newEncoder(r.table(), r.Columns)
+	if err != nil {
+		return nil, penstock.Wrap(penstock.Internal, "encode stream "+r.Name, err)
+	}
+	s.encoders[r.table()] = e
+	return e, nil
+}
+
+// forget clears the encoders for the next batch.
+func (s *shard) forget() {
+	for _, e := range s.encoders {
+		e.reset()
+	}
+}
+
+// commit writes the encoded rows and the state in one transaction of the newest file.
+func (s *shard) commit(ctx context.Context, next state) error {
+	f := s.newest()
+	put, err := next.put(f)
+	if err != nil {
+		return err
+	}
+	return s.conn.Raw(func(raw any) error {
+		exec := func(ctx context.Context, statement string) error {
+			_, err := raw.(driver.ExecerContext).ExecContext(ctx, statement, nil)
+			return err
+		}
+		inserts, release, err := s.views(raw.(driver.Conn), f, exec)
+		defer release()
+		if err != nil {
+			return err
+		}
+		return transact(ctx, exec, func() error {
+			for _, statement := range append(inserts, put) {
+				if err := exec(ctx, statement); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// views shows each encoder's rows to DuckDB as a view and returns the statements that insert them. release ends that. The
+// driver makes views for everybody to see, in the connection's schema, internal, and leaves them behind with a pointer to
+// what is freed: they are named after the shard, and gone before their rows are.
+func (s *shard) views(raw driver.Conn, f *file, exec execute) (inserts []string, release func(), err error) {
+	var ends []func()
+	release = func() {
+		for i := len(ends) - 1; i >= 0; i-- {
+			ends[i]()
+		}
+	}
+	arrow, err := duckdb.NewArrowFromConn(raw)
+	if err != nil {
+		return nil, release, err
+	}
+	for _, e := range s.encoders {
+		if e.used == 0 {
+			continue
+		}
+		reader, err := e.reader()
+		if err != nil {
+			return nil, release, err
+		}
+		ends = append(ends, reader.Release)
+		view := fmt.Sprintf("incoming_%d_%s", s.number, e.table)
+		end, err := arrow.RegisterView(reader, view)
+		if err != nil {
+			return nil, release, err
+		}
+		ends = append(ends, end, func() { _ = exec(context.Background(), "DROP VIEW IF EXISTS memory.internal."+view) })
+		inserts = append(inserts, "INSERT INTO "+f.table(e.table)+" ("+e.names+") SELECT * FROM "+view)
+	}
+	return inserts, release, nil
+}
+
+// publish makes the committed state the present one.
+func (s *shard) publish(next state) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[len(s.files)-1].state = next
+	s.position = next.Positions
+}

@@ -1,0 +1,228 @@
+package embedded
+
+import (
+	"errors"
+	"io"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"penstock"
+	"penstock/store/sharded"
+	"penstock/store/storetest"
+)
+
+func testCluster(partitions int) penstock.Cluster {
+	return penstock.Cluster{ID: strings.Repeat("ab", 16), Key: penstock.PartitionKey{7}, Partitions: partitions}
+}
+
+// deal gives partitions to shards in turn.
+func deal(partitions, shards int) []ShardSpec {
+	specs := make([]ShardSpec, shards)
+	for i := range specs {
+		specs[i].Name = "shard-" + string(rune('0'+i))
+	}
+	for p := range partitions {
+		s := &specs[p%shards]
+		s.Partitions = append(s.Partitions, penstock.Partition(p))
+	}
+	return specs
+}
+
+func openDatabase(t *testing.T, dir string, o Options) *Database {
+	t.Helper()
+	d, err := Open(t.Context(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// harness opens databases for the conformance suite and remembers which store belongs to which.
+type harness struct {
+	options Options
+	opened  map[penstock.Store]*Database
+	dirs    map[penstock.Store]string
+}
+
+func (h *harness) open(t *testing.T, dir string) penstock.Store {
+	t.Helper()
+	d := openDatabase(t, dir, h.options)
+	s, err := sharded.New(d.Shards()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.opened[s], h.dirs[s] = d, dir
+	return s
+}
+
+func (h *harness) crash(t *testing.T, s penstock.Store) penstock.Store {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(h.dirs[s])); err != nil {
+		t.Fatal(err)
+	}
+	return h.open(t, dir)
+}
+
+// rowsOf reads all rows of a database back, as users do.
+func rowsOf(t *testing.T, d *Database) []storetest.Row {
+	t.Helper()
+	var all []storetest.Row
+	for _, stream := range d.Streams() {
+		for _, row := range query(t, d, "SELECT id, key, epoch_us(time), epoch_us(received_at), data, _partition, _epoch, _offset FROM "+ident(stream.Name)) {
+			key, _ := row[1].(string)
+			all = append(all, storetest.Row{Stream: stream.Name, Row: penstock.Row{
+				ID: row[0].(string), Key: key, Time: penstock.Micros(row[2].(int64)), ReceivedAt: penstock.Micros(row[3].(int64)),
+				Body: row[4].(penstock.Raw), Partition: penstock.Partition(row[5].(int64)),
+				Position: penstock.Position{Epoch: penstock.Epoch(row[6].(int64)), Offset: penstock.Offset(row[7].(int64))},
+			}})
+		}
+	}
+	return all
+}
+
+// query returns all rows of a statement.
+func query(t *testing.T, d *Database, text string, params ...any) [][]any {
+	t.Helper()
+	all, err := tryQuery(t, d, text, params...)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return all
+}
+
+func tryQuery(t *testing.T, d *Database, text string, params ...any) ([][]any, error) {
+	t.Helper()
+	rows, err := d.Query(t.Context(), penstock.Query{SQL: text, Params: params})
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all [][]any
+	for {
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+}
+
+func contract(t *testing.T, shards int, o Options) {
+	o.Cluster = testCluster(8)
+	o.Shards = deal(8, shards)
+	o.LogFirst, o.QueryRows = nil, 1_000_000
+	h := &harness{options: o, opened: map[penstock.Store]*Database{}, dirs: map[penstock.Store]string{}}
+	storetest.Run(t, storetest.Backend{
+		Cluster: o.Cluster,
+		Open:    func(t *testing.T) penstock.Store { return h.open(t, t.TempDir()) },
+		Rows:    func(t *testing.T, s penstock.Store) []storetest.Row { return rowsOf(t, h.opened[s]) },
+		Reopen: func(t *testing.T, s penstock.Store) penstock.Store {
+			if err := errors.Join(s.Close(), h.opened[s].Close()); err != nil {
+				t.Fatal(err)
+			}
+			return h.open(t, h.dirs[s])
+		},
+		Crash:   h.crash,
+		ShardOf: func(p penstock.Partition) int { return int(p) % shards },
+	})
+}
+
+func TestContractOfOneShard(t *testing.T) { contract(t, 1, Options{}) }
+
+func TestContractOfTwoShards(t *testing.T) { contract(t, 2, Options{}) }
+
+// Files of a few rows and a checkpoint after every batch: what happens once a day happens all the time.
+func TestContractOfSmallFiles(t *testing.T) {
+	contract(t, 2, Options{FileRows: 5, Checkpoint: 1, Period: time.Hour})
+}
+
+func TestContractOfTypedStreams(t *testing.T) {
+	contract(t, 1, Options{Streams: []penstock.Stream{
+		{Name: "clicks", Columns: []penstock.Column{{Name: "n", Type: penstock.Bigint, Path: "n"}}},
+		{Name: "orders"},
+	}})
+}
+
+// feeder makes batches as a log would hand them out.
+type feeder struct {
+	cluster penstock.Cluster
+	builder *penstock.BlockBuilder
+	next    penstock.Positions
+	logTime penstock.Micros
+}
+
+func newFeeder(c penstock.Cluster) *feeder {
+	f := &feeder{cluster: c, builder: penstock.NewBlockBuilder(penstock.NewPartitioner(c)), next: penstock.Positions{}}
+	f.logTime = penstock.MicrosOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	for _, p := range penstock.All(c.Partitions) {
+		f.next[p] = penstock.Position{}
+	}
+	return f
+}
+
+// event is an event of the feeder, at the log's time unless it has one.
+type event struct {
+	id, key, body string
+	time          penstock.Micros
+}
+
+func (f *feeder) batch(stream string, events ...event) penstock.Batch {
+	b := penstock.Batch{From: f.next.Clone()}
+	f.builder.Reset(penstock.DefaultTenant, stream, f.logTime, 0)
+	for _, e := range events {
+		if e.time == 0 {
+			e.time = f.logTime
+		}
+		f.builder.Add(penstock.Event{ID: []byte(e.id), Key: []byte(e.key), Time: e.time, Body: []byte(e.body)})
+	}
+	block := f.builder.Take()
+	block.Epoch, block.LogTime = 1, f.logTime
+	for i := range block.Groups {
+		g := &block.Groups[i]
+		g.First = f.next[g.Partition].Offset
+		f.next[g.Partition] = penstock.Position{Epoch: 1, Offset: g.End()}
+	}
+	b.Blocks, b.Next = []*penstock.Block{block}, f.next.Clone()
+	return b
+}
+
+// apply hands a batch to the shards of a database.
+func apply(t *testing.T, d *Database, b penstock.Batch) {
+	t.Helper()
+	for _, s := range d.Shards() {
+		if err := s.Apply(t.Context(), b.Only(s.Partitions())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// only returns the single value of a statement.
+func only(t *testing.T, d *Database, text string, params ...any) any {
+	t.Helper()
+	rows := query(t, d, text, params...)
+	if len(rows) != 1 || len(rows[0]) != 1 {
+		t.Fatalf("%s: %v", text, rows)
+	}
+	if n, ok := rows[0][0].(*big.Int); ok {
+		return n.String()
+	}
+	return rows[0][0]
+}
+
+func filesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "shard-*", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}

@@ -1,0 +1,82 @@
+package embedded
+
+import (
+	"context"
+	"time"
+
+	"penstock"
+)
+
+// Options configures a Database. Cluster and Shards are required; a zero value means the default for the rest.
+type Options struct {
+	Cluster penstock.Cluster
+	Shards  []ShardSpec
+	Streams []penstock.Stream // what is configured; streams that the shards know beside these stay readable
+
+	// AcceptGap goes on where rows are lost for good: a file that cannot be read holds what the log no longer does.
+	AcceptGap bool
+	// LogFirst returns the oldest position of each partition that the log still has. Nil: all of them, from the first.
+	LogFirst func() (penstock.Positions, error)
+	// Tables are the penstock.* tables beside the store's own.
+	Tables map[string]SystemTable
+
+	Memory     penstock.Bytes // that DuckDB may use, queries included; default 512 MiB
+	Threads    int            // of DuckDB; default one per processor
+	Checkpoint penstock.Bytes // written to the write-ahead log before it is brought into the file; default 32 MiB
+	FileRows   int64          // after which a shard begins a file within a period; default 100 M
+	Period     time.Duration  // of log time that a file holds at most; default a day
+	QueryRows  int            // that a query returns at most; default 100,001, so that whoever cuts at 100,000 knows it
+
+	Trace Trace
+}
+
+// ShardSpec names a shard: the directory below the database's, and the partitions that it owns.
+type ShardSpec struct {
+	Name       string
+	Partitions []penstock.Partition
+}
+
+// SystemTable is a table of the schema penstock: its rows are made when a query reads them.
+type SystemTable struct {
+	Columns []penstock.ResultColumn                    // of types VARCHAR, BIGINT, DOUBLE, BOOLEAN
+	Rows    func(ctx context.Context) ([][]any, error) // of string, int64, float64, bool and nil
+}
+
+// Trace reports what a database does. Nil functions mean silence.
+type Trace struct {
+	Checkpoint func(shard string, took time.Duration)
+	Opened     func(shard string, files int, took time.Duration)
+	SetAside   func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
+	Removed    func(shard, file string, rows int64)
+	Shed       func(queries int) // ended so that a batch finds memory
+}
+
+// The defaults.
+const (
+	defaultMemory     penstock.Bytes = 512 << 20
+	defaultCheckpoint penstock.Bytes = 32 << 20
+	defaultFileRows                  = 100_000_000
+	defaultPeriod                    = 24 * time.Hour
+	defaultQueryRows                 = 100_001
+	maxTypedStreams                  = 100 // streams with declared columns: each costs a table in every commit
+	maxFiles                         = 100 // of a shard, before only the period begins a new one
+)
+
+func (o Options) withDefaults() Options {
+	def(&o.Memory, defaultMemory)
+	def(&o.Checkpoint, defaultCheckpoint)
+	def(&o.FileRows, defaultFileRows)
+	def(&o.Period, defaultPeriod)
+	def(&o.QueryRows, defaultQueryRows)
+	if o.LogFirst == nil {
+		o.LogFirst = func() (penstock.Positions, error) { return penstock.Positions{}, nil }
+	}
+	return o
+}
+
+func def[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}

@@ -1,0 +1,225 @@
+package embedded
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/duckdb/duckdb-go/v2"
+
+	"penstock"
+)
+
+// Query implements penstock.Querier.
+func (d *Database) Query(ctx context.Context, q penstock.Query) (penstock.Rows, error) {
+	ctx, end := d.running.begin(ctx)
+	r := &rows{ctx: ctx, end: end}
+	if err := d.start(ctx, q, r); err != nil {
+		return nil, errors.Join(queryError(ctx, err), r.Close())
+	}
+	return r, nil
+}
+
+// start checks and runs a statement. DuckDB has the whole result when it returns, within the instance's memory.
+func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
+	args, err := arguments(q.Params)
+	if err != nil {
+		return err
+	}
+	if r.conn, err = d.engine.conn(ctx); err != nil {
+		return err
+	}
+	if err := r.conn.exec(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
+		return err
+	}
+	r.began = true
+	known := d.known()
+	checked, err := checkStatement(ctx, r.conn.Conn, q.SQL, known)
+	if err != nil {
+		return err
+	}
+	// What runs is checked too: that it is the user's statement and nothing else does not depend on where that ends.
+	limited := fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", first(checked.SQL), d.o.QueryRows)
+	if _, err := checkStatement(ctx, r.conn.Conn, limited, known); err != nil {
+		return err
+	}
+	return r.conn.Raw(func(raw any) error {
+		a, err := duckdb.NewArrowFromConn(raw.(driver.Conn))
+		if err != nil {
+			return err
+		}
+		r.reader, err = a.QueryContext(ctx, limited, args...)
+		return err
+	})
+}
+
+// known returns the tables that a statement may read.
+func (d *Database) known() map[string]bool {
+	all := map[string]bool{}
+	for key := range *d.streams.Load() {
+		all[key.name] = true
+	}
+	for name := range d.systemTables() {
+		all["penstock."+name] = true
+	}
+	return all
+}
+
+// first returns the text of the first statement of a text. What follows the semicolon of a text that has only one is
+// white space and comments.
+func first(text string) string {
+	for i := 0; i < len(text); {
+		if text[i] == ';' {
+			return text[:i]
+		}
+		i += token(text[i:])
+	}
+	return text
+}
+
+// arguments returns parameters as the driver takes them. Numbers keep their exact value.
+func arguments(params []any) ([]any, error) {
+	args := make([]any, len(params))
+	for i, p := range params {
+		n, ok := p.(json.Number)
+		if !ok {
+			args[i] = p
+			continue
+		}
+		if v, err := n.Int64(); err == nil {
+			args[i] = v
+			continue
+		}
+		v, err := n.Float64()
+		if err != nil {
+			return nil, penstock.Refusef("bad_query", "bind parameters", "parameter %d is no number that fits", i+1)
+		}
+		args[i] = v
+	}
+	return args, nil
+}
+
+// queryError gives an error of a user's statement its code.
+func queryError(ctx context.Context, err error) error {
+	const op = "query"
+	var known *penstock.Error
+	var duck *duckdb.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && context.Cause(ctx) != ctx.Err():
+		return context.Cause(ctx)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return penstock.Wrap(penstock.Expired, op, ctx.Err())
+	case ctx.Err() != nil:
+		return penstock.Wrap(penstock.Unavailable, op, ctx.Err())
+	case errors.As(err, &known):
+		return err
+	case isOutOfMemory(err):
+		return penstock.Refusef("query_limit", op, "the statement needs more memory than a query may use")
+	case isBroken(err):
+		return penstock.Wrap(penstock.Internal, op, err)
+	case errors.As(err, &duck) && userError(duck.Type):
+		return penstock.Refusef("bad_query", op, "%s", duck.Msg)
+	}
+	return penstock.Wrap(penstock.Internal, op, err)
+}
+
+// userError reports whether an error of this type is the statement's own.
+func userError(t duckdb.ErrorType) bool {
+	switch t {
+	case duckdb.ErrorTypeFatal, duckdb.ErrorTypeInternal, duckdb.ErrorTypeIO, duckdb.ErrorTypeInterrupt,
+		duckdb.ErrorTypeTransaction, duckdb.ErrorTypePermission, duckdb.ErrorTypeConnection, duckdb.ErrorTypeNetwork:
+		return false
+	}
+	return true
+}
+
+// rows is a result. The connection stays in its transaction until Close.
+type rows struct {
+	ctx    context.Context
+	end    func()
+	conn   conn
+	began  bool
+	reader array.RecordReader
+	decode []decoder
+	at     int // row of the reader's present record
+}
+
+// Columns implements penstock.Rows.
+func (r *rows) Columns() []penstock.ResultColumn {
+	fields := r.reader.Schema().Fields()
+	columns := make([]penstock.ResultColumn, len(fields))
+	for i, f := range fields {
+		columns[i] = penstock.ResultColumn{Name: f.Name, Type: typeName(f)}
+	}
+	return columns
+}
+
+// Close implements penstock.Rows.
+func (r *rows) Close() error {
+	defer r.end()
+	if r.reader != nil {
+		r.reader.Release()
+		r.reader = nil
+	}
+	if r.conn.Conn == nil {
+		return nil
+	}
+	if r.began {
+		r.began = false
+		if err := r.conn.exec(context.Background(), "ROLLBACK"); err != nil {
+			// A connection in an unknown state is not used again.
+			_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+		}
+	}
+	err := r.conn.Close()
+	r.conn = conn{}
+	return err
+}
+
+// queries are the statements that run.
+type queries struct {
+	mu  sync.Mutex
+	all map[*context.CancelCauseFunc]bool
+}
+
+// begin returns the context of a statement and how it ends.
+func (q *queries) begin(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.all == nil {
+		q.all = map[*context.CancelCauseFunc]bool{}
+	}
+	q.all[&cancel] = true
+	return ctx, func() {
+		cancel(nil)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		delete(q.all, &cancel)
+	}
+}
+
+// end ends all statements that run, with the error that they return, and says how many there were.
+func (q *queries) end(why error) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for cancel := range maps.Keys(q.all) {
+		(*cancel)(why)
+	}
+	return len(q.all)
+}
+
+// shed ends the statements that run, since a batch found no memory beside them. The batch is tried again.
+func (d *Database) shed() {
+	n := d.running.end(penstock.Refusef("query_limit", "query", "ended to make room for writes: it used too much memory"))
+	if n > 0 && d.o.Trace.Shed != nil {
+		d.o.Trace.Shed(n)
+	}
+}

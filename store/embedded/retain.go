@@ -1,0 +1,113 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"penstock"
+)
+
+// idleCheckpoint is how long after its last commit a shard that rests is made safe.
+const idleCheckpoint = 10 * time.Second
+
+// Retain removes files of which no row is to be kept any more, hides rows that are past their stream's time in files that
+// stay, and makes shards safe that have come to rest. Time is log time: that of the newest row.
+func (d *Database) Retain(ctx context.Context) error {
+	d.declaring.Lock()
+	defer d.declaring.Unlock()
+	now := d.logTime()
+	err := d.hideExpired(ctx, now)
+	for _, s := range d.shards {
+		err = errors.Join(err, d.removeExpired(ctx, s, now), s.rest(ctx))
+	}
+	return err
+}
+
+// logTime returns the log time of the newest row.
+func (d *Database) logTime() penstock.Micros {
+	var now penstock.Micros
+	d.eachState(func(st state) { now = max(now, st.LogTime) })
+	return now
+}
+
+// rest checkpoints a shard whose last commit is a while ago.
+func (s *shard) rest(ctx context.Context) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.closed || !s.unsafe || time.Since(s.committed) < idleCheckpoint {
+		return nil
+	}
+	return s.checkpoint(ctx)
+}
+
+// hideExpired moves the time before which a stream's rows are hidden. It changes the view only once a hundredth of the
+// time to keep, or a minute, has passed, since a new view costs every query that it has to be read.
+func (d *Database) hideExpired(ctx context.Context, now penstock.Micros) error {
+	var all []error
+	for _, r := range *d.streams.Load() {
+		if r.KeepRows <= 0 {
+			if d.hidden[r.Name] == 0 {
+				continue
+			}
+			delete(d.hidden, r.Name) // it is kept for ever from now on
+			all = append(all, d.viewStream(ctx, r))
+			continue
+		}
+		cutoff := now - penstock.Micros(r.KeepRows.Microseconds())
+		step := penstock.Micros(min(r.KeepRows/100, time.Minute).Microseconds())
+		if cutoff <= 0 || cutoff-d.hidden[r.Name] < step && d.hidden[r.Name] <= cutoff {
+			continue
+		}
+		d.hidden[r.Name] = cutoff
+		all = append(all, d.viewStream(ctx, r))
+	}
+	return errors.Join(all...)
+}
+
+// removeExpired removes the shard's oldest files while all their rows are past their time. The newest file stays.
+func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Micros) error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	for files := s.list(); len(files) > 1 && d.expired(files[0], now); files = s.list() {
+		if err := d.remove(ctx, s, files[0]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expired reports whether every stream that has rows in the file keeps them for less than their age.
+func (d *Database) expired(f *file, now penstock.Micros) bool {
+	keep := map[int32]time.Duration{}
+	for _, r := range *d.streams.Load() {
+		keep[r.ID] = r.KeepRows
+	}
+	for id, rows := range f.state.Rows {
+		if rows > 0 && (keep[id] <= 0 || f.state.LogTime+penstock.Micros(keep[id].Microseconds()) >= now) {
+			return false
+		}
+	}
+	return true
+}
+
+// remove takes a file out of the views, then out of the instance, then off the disk. Queries that run keep what they read.
+func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
+	s.mu.Lock()
+	s.files = s.files[1:]
+	s.mu.Unlock()
+	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx)); err != nil {
+		return err
+	}
+	if err := d.catalog.exec(ctx, "DETACH "+f.alias); err != nil {
+		return s.outage("remove "+filepath.Base(f.path), err)
+	}
+	if err := errors.Join(removeIfThere(f.path), removeIfThere(f.path+".wal"), syncDir(s.dir)); err != nil {
+		return s.outage("remove "+filepath.Base(f.path), err)
+	}
+	if d.o.Trace.Removed != nil {
+		d.o.Trace.Removed(s.spec.Name, filepath.Base(f.path), f.state.rows())
+	}
+	return nil
+}

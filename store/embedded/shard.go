@@ -1,0 +1,201 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"penstock"
+)
+
+// shard is one physical store. Exactly one goroutine at a time writes it: whoever holds applying.
+type shard struct {
+	db     *Database
+	number int
+	spec   ShardSpec
+	dir    string
+	owned  map[penstock.Partition]bool
+
+	applying  sync.Mutex
+	conn      conn
+	encoders  map[tableName]*encoder
+	logged    penstock.Bytes // about what the write-ahead log holds beyond the last checkpoint
+	unsafe    bool           // something was committed since the last checkpoint
+	closed    bool
+	committed time.Time
+
+	mu       sync.RWMutex
+	files    []*file // ascending; the last is the one that is written
+	position penstock.Positions
+	safe     penstock.Positions
+}
+
+func newShard(d *Database, number int, spec ShardSpec) *shard {
+	s := &shard{
+		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
+		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{},
+	}
+	for _, p := range spec.Partitions {
+		s.owned[p] = true
+	}
+	return s
+}
+
+// Partitions implements penstock.Store.
+func (s *shard) Partitions() []penstock.Partition { return slices.Sorted(maps.Keys(s.owned)) }
+
+// Position implements penstock.Store.
+func (s *shard) Position(_ context.Context, p penstock.Partition) (penstock.Position, error) {
+	if !s.owned[p] {
+		return penstock.Position{}, penstock.Errorf(penstock.NotOwner, "read position", "partition %d is not in shard %s", p, s.spec.Name)
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.position[p], nil
+}
+
+// Safe implements penstock.Store: the positions at the last checkpoint. What came later stands in DuckDB's write-ahead
+// log, and one that cannot be replayed must cost nothing that the log has given up already.
+func (s *shard) Safe(context.Context) (penstock.Positions, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	safe := penstock.Positions{}
+	for p := range s.owned {
+		safe[p] = s.safe[p]
+	}
+	return safe, nil
+}
+
+// Close implements penstock.Store. The database stays open for queries until it is closed itself.
+func (s *shard) Close() error {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var err error
+	if s.unsafe {
+		err = s.checkpoint(context.Background())
+	}
+	return errors.Join(err, s.conn.Close())
+}
+
+// newest returns the file that is written.
+func (s *shard) newest() *file {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.files[len(s.files)-1]
+}
+
+// list returns the files, oldest first.
+func (s *shard) list() []*file {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.files)
+}
+
+// checkpoint brings everything committed into the file; then it is safe. The caller holds applying.
+func (s *shard) checkpoint(ctx context.Context) error {
+	began := time.Now()
+	position := s.newest().state.Positions
+	if err := s.conn.exec(ctx, "CHECKPOINT "+s.newest().alias); err != nil {
+		return s.outage("checkpoint", err)
+	}
+	s.mu.Lock()
+	s.safe = position
+	s.mu.Unlock()
+	s.logged, s.unsafe = 0, false
+	if s.db.o.Trace.Checkpoint != nil {
+		s.db.o.Trace.Checkpoint(s.spec.Name, time.Since(began))
+	}
+	return nil
+}
+
+// outage gives an error of DuckDB its code: whatever it is, the same batch may be tried again later, unless the instance
+// works no more.
+func (s *shard) outage(op string, err error) error {
+	op += " in shard " + s.spec.Name
+	switch {
+	case isBroken(err):
+		return penstock.Wrap(penstock.Corrupt, op, err)
+	case penstock.Is(err, penstock.Unknown):
+		return penstock.Wrap(penstock.Unknown, op, err)
+	}
+	return penstock.Wrap(penstock.Unavailable, op, err)
+}
+
+// addFile makes the shard's next file, which takes over where the last one stands. The caller holds applying; the new
+// file is not written before a view shows it.
+func (s *shard) addFile(ctx context.Context, streams []registered) (*file, error) {
+	number, positions := 1, penstock.Positions{}
+	if files := s.list(); len(files) > 0 {
+		last := files[len(files)-1]
+		number, positions = last.number+1, last.state.Positions
+	}
+	f := s.file(number)
+	f.state = state{Positions: positions.Clone(), Rows: map[int32]int64{}}
+	if err := createFile(ctx, s.conn, f, s.identity(number), streams); err != nil {
+		return nil, s.outage("make file", errors.Join(err, s.drop(ctx, f)))
+	}
+	return f, s.outageOrNil("sync directory", syncDir(s.dir))
+}
+
+// drop takes back a file that could not be finished.
+func (s *shard) drop(ctx context.Context, f *file) error {
+	ctx = context.WithoutCancel(ctx)
+	_ = s.conn.exec(ctx, "DETACH DATABASE IF EXISTS "+f.alias) // it may not be there
+	return errors.Join(removeIfThere(f.path), removeIfThere(f.path+".wal"))
+}
+
+func (s *shard) outageOrNil(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return s.outage(op, err)
+}
+
+func (s *shard) file(number int) *file {
+	return &file{number: number, path: filePath(s.dir, number), alias: alias(s.number, number)}
+}
+
+func (s *shard) identity(number int) identity {
+	c := s.db.o.Cluster
+	return identity{
+		Cluster: c.ID, Partitions: c.Partitions, Fingerprint: c.Key.Fingerprint(),
+		Shard: s.spec.Name, MapEpoch: 1, Owned: s.Partitions(), Number: number,
+	}
+}
+
+// check compares what a file says of itself with what it should be.
+func (s *shard) check(id identity) error {
+	if err := s.db.o.Cluster.Mismatch(id.Cluster, id.Fingerprint, id.Partitions); err != nil {
+		return penstock.Wrap(penstock.Conflict, "open shard "+s.spec.Name, err)
+	}
+	if id.Shard != s.spec.Name || !slices.Equal(id.Owned, s.Partitions()) {
+		return penstock.Errorf(penstock.Conflict, "open shard "+s.spec.Name,
+			"its files are those of shard %s with %d partitions, the configuration gives it %d: the list under store: was "+
+				"changed; set it back (moving partitions between shards is not built yet)", id.Shard, len(id.Owned), len(s.owned))
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/duckdb/duckdb-go/v2"
+
+	"penstock"
+)
+
+// The tables of the schema penstock are views over functions that make their rows when they are read.
+
+// systemTables returns them by name: those of the options, and the store's own.
+func (d *Database) systemTables() map[string]SystemTable {
+	all := map[string]SystemTable{"shards": {
+		Columns: []penstock.ResultColumn{
+			{Name: "shard", Type: "VARCHAR"}, {Name: "partitions", Type: "BIGINT"}, {Name: "files", Type: "BIGINT"},
+			{Name: "rows", Type: "BIGINT"}, {Name: "bytes", Type: "BIGINT"},
+		},
+		Rows: d.shardRows,
+	}}
+	for name, t := range d.o.Tables {
+		all[name] = t
+	}
+	return all
+}
+
+func (d *Database) shardRows(context.Context) ([][]any, error) {
+	var rows [][]any
+	for _, s := range d.shards {
+		files := s.list()
+		var count, size int64
+		s.mu.RLock()
+		for _, f := range files {
+			count += f.state.rows()
+		}
+		s.mu.RUnlock()
+		for _, f := range files {
+			for _, path := range []string{f.path, f.path + ".wal"} {
+				if info, err := os.Stat(path); err == nil {
+					size += info.Size()
+				}
+			}
+		}
+		rows = append(rows, []any{s.spec.Name, int64(len(s.owned)), int64(len(files)), count, size})
+	}
+	return rows, nil
+}
+
+// registerTables makes the views.
+func (d *Database) registerTables(ctx context.Context) error {
+	for name, table := range d.systemTables() {
+		infos := make([]duckdb.ColumnInfo, len(table.Columns))
+		for i, c := range table.Columns {
+			t, err := systemType(c.Type)
+			if err != nil {
+				return penstock.Wrap(penstock.Internal, "make table penstock."+name, err)
+			}
+			infos[i] = duckdb.ColumnInfo{Name: c.Name, T: t}
+		}
+		function := "penstock_table_" + name
+		err := duckdb.RegisterTableUDF(d.catalog.Conn, function, duckdb.RowTableFunction{
+			BindArgumentsContext: func(ctx context.Context, _ map[string]any, _ ...any) (duckdb.RowTableSource, error) {
+				rows, err := table.Rows(ctx)
+				return &systemRows{columns: infos, rows: rows}, err
+			},
+		})
+		if err == nil {
+			err = d.catalog.exec(ctx, "CREATE VIEW memory.penstock."+ident(name)+" AS SELECT * FROM "+function+"()")
+		}
+		if err != nil {
+			return penstock.Wrap(penstock.Internal, "make table penstock."+name, err)
+		}
+	}
+	return nil
+}
+
+func systemType(name string) (duckdb.TypeInfo, error) {
+	switch name {
+	case "VARCHAR":
+		return duckdb.NewTypeInfo(duckdb.TYPE_VARCHAR)
+	case "BIGINT":
+		return duckdb.NewTypeInfo(duckdb.TYPE_BIGINT)
+	case "DOUBLE":
+		return duckdb.NewTypeInfo(duckdb.TYPE_DOUBLE)
+	case "BOOLEAN":
+		return duckdb.NewTypeInfo(duckdb.TYPE_BOOLEAN)
+	}
+	return nil, fmt.Errorf("type %s is none of a system table", name)
+}
+
+// systemRows hands rows to DuckDB, from one thread.
+type systemRows struct {
+	columns []duckdb.ColumnInfo
+	rows    [][]any
+}
+
+// ColumnInfos implements duckdb.RowTableSource.
+func (s *systemRows) ColumnInfos() []duckdb.ColumnInfo { return s.columns }
+
+// Cardinality implements duckdb.RowTableSource.
+func (s *systemRows) Cardinality() *duckdb.CardinalityInfo {
+	return &duckdb.CardinalityInfo{Cardinality: uint(len(s.rows)), Exact: true}
+}
+
+// Init implements duckdb.RowTableSource.
+func (s *systemRows) Init() {}
+
+// FillRow implements duckdb.RowTableSource.
+func (s *systemRows) FillRow(to duckdb.Row) (bool, error) {
+	if len(s.rows) == 0 {
+		return false, nil
+	}
+	row := s.rows[0]
+	s.rows = s.rows[1:]
+	for i, v := range row {
+		if err := duckdb.SetRowValue(to, i, v); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,130 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"penstock"
+)
+
+// Users see views: one for each stream, in the instance's own catalog, over the tables of all files of all shards. What
+// the shared tables hold is joined once, in internal.events, so that a new file changes one view and not a thousand.
+
+// viewAll makes all views anew. The caller holds declaring, or nobody else has the database yet.
+func (d *Database) viewAll(ctx context.Context) error {
+	if err := d.viewShared(ctx); err != nil {
+		return err
+	}
+	for _, r := range *d.streams.Load() {
+		if err := d.viewStream(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// viewShared makes the view of all shared tables.
+func (d *Database) viewShared(ctx context.Context) error {
+	var parts []string
+	for _, s := range d.shards {
+		for _, f := range s.list() {
+			parts = append(parts, "SELECT "+baseNames("")+" FROM "+f.table(sharedTable))
+		}
+	}
+	return d.view(ctx, "internal.events", parts)
+}
+
+// viewStream makes the view of one stream. Files that lack one of its columns have NULL there.
+func (d *Database) viewStream(ctx context.Context, r registered) error {
+	live := r.live()
+	where := ""
+	if cutoff := d.hidden[r.Name]; cutoff > 0 {
+		where = " AND _log_time >= " + timestamp(cutoff)
+	}
+	var parts []string
+	if r.Shared {
+		parts = append(parts, "SELECT "+shown(live, nil)+" FROM internal.events WHERE _stream = "+fmt.Sprint(r.ID)+where)
+	}
+	for _, s := range d.shards {
+		for _, f := range s.list() {
+			have, ok := f.tables[ownTable(r.ID)]
+			if !ok {
+				continue
+			}
+			parts = append(parts, "SELECT "+shown(live, have)+" FROM "+f.table(ownTable(r.ID))+" WHERE true"+where)
+		}
+	}
+	return d.view(ctx, "main."+ident(r.Name), parts)
+}
+
+func (d *Database) view(ctx context.Context, name string, parts []string) error {
+	err := d.catalog.exec(ctx, "CREATE OR REPLACE VIEW memory."+name+" AS "+strings.Join(parts, " UNION ALL "))
+	return penstock.Wrap(penstock.Unavailable, "make view "+name, err)
+}
+
+// viewStreams makes the views of the streams that have tables of their own: a file came or went.
+func (d *Database) viewTyped(ctx context.Context) error {
+	for _, r := range *d.streams.Load() {
+		if len(r.Columns) == 0 {
+			continue
+		}
+		if err := d.viewStream(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// baseNames lists the columns of every table of rows.
+func baseNames(prefix string) string {
+	names := make([]string, 0, declaredColumns)
+	for _, c := range baseColumns() {
+		names = append(names, prefix+ident(c.name))
+	}
+	return strings.Join(names, ", ")
+}
+
+// shown lists what a stream's view shows: id to _offset, _replay_of, and the declared columns, those of them that the
+// table does not have as NULL.
+func shown(live []penstock.Column, have []string) string {
+	names := []string{
+		"id", "key", "time", "received_at", "data", "_partition", "_epoch", "_offset", "CAST(NULL AS VARCHAR) AS _replay_of",
+	}
+	for _, c := range live {
+		if slices.Contains(have, c.Name) {
+			names = append(names, ident(c.Name))
+		} else {
+			names = append(names, "CAST(NULL AS "+sqlType(c)+") AS "+ident(c.Name))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// timestamp returns a moment as SQL writes it.
+func timestamp(m penstock.Micros) string {
+	return "make_timestamptz(" + fmt.Sprint(int64(m)) + ")"
+}
+
+// roll begins a new file of a shard. Its rows come only after the views show it.
+func (d *Database) roll(ctx context.Context, s *shard) error {
+	d.declaring.Lock()
+	defer d.declaring.Unlock()
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if err := s.checkpoint(ctx); err != nil {
+		return err
+	}
+	f, err := s.addFile(ctx, d.streams.Load().sorted())
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.files = append(s.files, f)
+	s.mu.Unlock()
+	if err := d.viewShared(ctx); err != nil {
+		return err
+	}
+	return d.viewTyped(ctx)
+}
