@@ -76,21 +76,15 @@ func (l *Log) enqueue(blocks []packed, bytes penstock.Bytes) (*group, error) {
 	const op = "append"
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.failure != nil:
-		return nil, &penstock.Error{Code: penstock.Unavailable, Op: op, Err: l.failure, Reason: "storage_failed"}
-	case l.closed:
-		return nil, penstock.Errorf(penstock.Unavailable, op, "the log is closed")
-	case l.waiting > 0 && l.waiting+bytes > l.o.MaxWaiting:
-		return nil, penstock.Errorf(penstock.Overloaded, op, "%d bytes wait already", l.waiting)
+	if err := l.refusal(op, bytes); err != nil {
+		return nil, err
 	}
 	n := len(l.queue)
 	if n == 0 || l.queue[n-1].bytes >= groupBytes {
-		now := time.Now()
-		if oldest := l.oldestWait(); !oldest.IsZero() && now.Sub(oldest) > stallAfter {
-			return nil, penstock.Errorf(penstock.Overloaded, op, "the disk has not answered for %v", now.Sub(oldest))
+		if err := l.stalled(op); err != nil {
+			return nil, err
 		}
-		l.queue = append(l.queue, &group{since: now, done: make(chan struct{})})
+		l.queue = append(l.queue, &group{since: time.Now(), done: make(chan struct{})})
 		n++
 	}
 	g := l.queue[n-1]
@@ -101,6 +95,27 @@ func (l *Log) enqueue(blocks []packed, bytes penstock.Bytes) (*group, error) {
 		l.poke()
 	}
 	return g, nil
+}
+
+// refusal returns why no more blocks may wait for a flush, or nil. The mutex is held.
+func (l *Log) refusal(op string, bytes penstock.Bytes) error {
+	switch {
+	case l.failure != nil:
+		return &penstock.Error{Code: penstock.Unavailable, Op: op, Err: l.failure, Reason: "storage_failed"}
+	case l.closed:
+		return penstock.Errorf(penstock.Unavailable, op, "the log is closed")
+	case l.waiting > 0 && l.waiting+bytes > l.o.MaxWaiting:
+		return penstock.Errorf(penstock.Overloaded, op, "%d bytes wait already", l.waiting)
+	}
+	return nil
+}
+
+// stalled fails with Overloaded if the oldest block waits for too long. The mutex is held.
+func (l *Log) stalled(op string) error {
+	if oldest := l.oldestWait(); !oldest.IsZero() && time.Since(oldest) > stallAfter {
+		return penstock.Errorf(penstock.Overloaded, op, "the disk has not answered for %v", time.Since(oldest))
+	}
+	return nil
 }
 
 // oldestWait returns since when the oldest block waits, zero if none does. The mutex is held.

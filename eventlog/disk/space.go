@@ -26,14 +26,6 @@ func (s *space) stale() { s.asked = time.Time{} }
 
 // room fails with Full if size more bytes would exceed Max, or leave the file system with less than the high-water mark.
 func (l *Log) room(size int64) error {
-	const op = "append"
-	l.mu.Lock()
-	used := l.bytes()
-	l.mu.Unlock()
-	if used+penstock.Bytes(size) > l.o.Max {
-		return &penstock.Error{Code: penstock.Full, Op: op, Reason: "log_full",
-			Err: penstock.Errorf(penstock.Full, "check size", "the log holds %d of %d bytes", used, l.o.Max)}
-	}
 	s := &l.w.space
 	if time.Since(s.asked) > spaceEvery {
 		free, total, err := l.fs.Free(l.dir)
@@ -42,7 +34,20 @@ func (l *Log) room(size int64) error {
 		}
 		*s = space{time.Now(), free, total}
 	}
-	mark := l.o.HighWater
+	l.mu.Lock()
+	used := l.bytes()
+	l.mu.Unlock()
+	return l.o.room(used+penstock.Bytes(size), *s)
+}
+
+// room fails with Full if a log of the given size is too large, or the file system has too little room.
+func (o Options) room(used penstock.Bytes, s space) error {
+	const op = "append"
+	if used > o.Max {
+		return &penstock.Error{Code: penstock.Full, Op: op, Reason: "log_full",
+			Err: penstock.Errorf(penstock.Full, "check size", "the log would hold %d bytes, %d are allowed", used, o.Max)}
+	}
+	mark := o.HighWater
 	if mark == 0 {
 		mark = min(highWater, s.total/20)
 	}
@@ -51,6 +56,27 @@ func (l *Log) room(size int64) error {
 			Err: penstock.Errorf(penstock.Full, "check disk", "%d bytes are free, %d are kept", s.free, mark)}
 	}
 	return nil
+}
+
+// Ready returns why an Append of size bytes would add nothing now, or nil: Unavailable when the log has stopped or closes,
+// Overloaded when too much waits or the disk does not answer, Full when there is no room.
+func (l *Log) Ready(size penstock.Bytes) error {
+	const op = "check log"
+	l.mu.Lock()
+	used := l.bytes()
+	err := l.refusal(op, size)
+	if err == nil {
+		err = l.stalled(op)
+	}
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	free, total, err := l.fs.Free(l.dir)
+	if err != nil {
+		return penstock.Wrap(penstock.Unavailable, "ask for free space", err)
+	}
+	return l.o.room(used+size, space{free: free, total: total})
 }
 
 // withReserve does what must be possible on a full disk: if there is no room it gives up the reserve and tries again.

@@ -16,6 +16,7 @@ import (
 type Log interface {
 	penstock.Appender
 	penstock.Reader
+	// Close refuses what comes and ends the cursors.
 	Close() error
 }
 

@@ -79,12 +79,8 @@ func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		return penstock.Errorf(penstock.Unavailable, op, "the log is closed")
-	}
-	if l.size+size > l.o.Max {
-		return &penstock.Error{Code: penstock.Full, Op: op, Reason: "log_full",
-			Err: penstock.Errorf(penstock.Full, "check size", "the log holds %d of %d bytes", l.size, l.o.Max)}
+	if err := l.refusal(op, size); err != nil {
+		return err
 	}
 	now := l.clock.Advance(l.reading())
 	for _, b := range blocks {
@@ -96,6 +92,25 @@ func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 	l.blocks = append(l.blocks, blocks...)
 	l.size += size
 	l.announce()
+	return nil
+}
+
+// Ready returns why an Append of size bytes would add nothing now, or nil: Unavailable after Close, Full when there is no room.
+func (l *Log) Ready(size penstock.Bytes) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refusal("check log", size)
+}
+
+// refusal returns why no more blocks are taken, or nil. The mutex is held.
+func (l *Log) refusal(op string, size penstock.Bytes) error {
+	if l.closed {
+		return penstock.Errorf(penstock.Unavailable, op, "the log is closed")
+	}
+	if l.size+size > l.o.Max {
+		return &penstock.Error{Code: penstock.Full, Op: op, Reason: "log_full",
+			Err: penstock.Errorf(penstock.Full, "check size", "the log holds %d of %d bytes", l.size, l.o.Max)}
+	}
 	return nil
 }
 
