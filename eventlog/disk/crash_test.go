@@ -147,6 +147,8 @@ func TestCrash(t *testing.T) {
 		for seed := range uint64(6) {
 			m.left = append(m.left, fs.CrashClone(seed))
 		}
+		// The file of the next segment is made in the background: meanwhile Retain may have been called.
+		m.history.safe = h.clone().safe
 		mu.Lock()
 		defer mu.Unlock()
 		moments = append(moments, m)

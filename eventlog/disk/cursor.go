@@ -101,11 +101,12 @@ func (c *cursor) Next(ctx context.Context, most penstock.Bytes) (penstock.Batch,
 	b := penstock.Batch{From: c.sent.Clone()}
 	var size penstock.Bytes
 	for {
-		if err := ctx.Err(); err != nil {
+		// What was gathered is handed out also when the context ends: the next call must not begin behind it.
+		if err := ctx.Err(); err != nil && len(b.Blocks) == 0 {
 			return penstock.Batch{}, err
 		}
 		more, err := c.gather(&b, &size, most)
-		if len(b.Blocks) > 0 && (err != nil || more != nil || size >= most) {
+		if len(b.Blocks) > 0 && (err != nil || more != nil || size >= most || ctx.Err() != nil) {
 			c.sent = c.at.Clone()
 			b.Next = c.sent.Clone()
 			return b, nil

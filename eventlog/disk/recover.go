@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"syscall"
 
 	"penstock"
 )
@@ -127,7 +128,9 @@ func wholeFrames(file io.ReaderAt, seg *segment, limit int64) (frames []frame, l
 			if err := s.skip(); err != nil {
 				return nil, 0, err
 			}
-			n, err := lastNonZero(file, from, s.at)
+			// Bad sectors with whole frames behind them are damage like any other. With none behind them nobody can say
+			// whether they hold what was acknowledged: that is for an operator, not for a log that begins anew there.
+			n, err := lastNonZero(file, from, s.at, s.at < limit)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -141,13 +144,17 @@ func wholeFrames(file io.ReaderAt, seg *segment, limit int64) (frames []frame, l
 	}
 }
 
-// lastNonZero returns the place after the last byte of a range that is not zero, 0 if all are.
-func lastNonZero(file io.ReaderAt, from, to int64) (int64, error) {
+// lastNonZero returns the place after the last byte of a range that is not zero, 0 if all are. Bad sectors count as zeros
+// if they are excused, and otherwise fail it.
+func lastNonZero(file io.ReaderAt, from, to int64, excused bool) (int64, error) {
 	buf := make([]byte, readChunk)
 	for to > from {
 		begin := max(from, to-readChunk)
 		piece := buf[:to-begin]
 		n, err := file.ReadAt(piece, begin)
+		if excused && errors.Is(err, syscall.EIO) {
+			n, err = salvage(file, piece, begin)
+		}
 		if err != nil && !errors.Is(err, io.EOF) {
 			return 0, penstock.Wrap(penstock.Unavailable, "read segment", err)
 		}

@@ -148,6 +148,7 @@ func (l *Log) begin(f vfs.File, h header, frames []byte) error {
 	w.file, w.id, w.start = f, h.id, h.size()
 	w.end = w.start + int64(len(frames))
 	w.dirty = len(frames) > 0
+	w.space.stale() // a whole segment was taken
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.segments); n > 0 {

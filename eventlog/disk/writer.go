@@ -88,7 +88,8 @@ func (l *Log) write(g *group) error {
 		return &penstock.Error{Code: penstock.Unavailable, Op: op, Err: err, Reason: "storage_failed"}
 	}
 	size := int64(g.bytes) + int64(len(g.blocks)*(frameHeaderSize+frameAlign))
-	if err := l.room(size); err != nil {
+	// A commit frame and the header of a next segment may come with it.
+	if err := l.room(size + 2*headerSize(l.o.Cluster.Partitions)); err != nil {
 		return err
 	}
 	w := &l.w

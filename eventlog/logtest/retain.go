@@ -191,7 +191,7 @@ func retainFull(s *suite) {
 	if l == nil {
 		return
 	}
-	s.want(l.Append(s.ctx, s.block("still", 20)), penstock.Full)
+	s.want(l.Append(s.ctx, s.block("f_more", 20)), penstock.Full) // no smaller than those before
 	_, safe := s.bounds(l)
 	retain(safe)
 	c := s.cursor(l, safe)
