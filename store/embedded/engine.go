@@ -47,7 +47,7 @@ func openEngine(ctx context.Context, dir string, o Options) (*engine, error) {
 func settings(dir string, o Options) []string {
 	threads := o.Threads
 	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	return []string{
 		"SET GLOBAL TimeZone = 'UTC'",

@@ -21,7 +21,7 @@ type Options struct {
 	Tables map[string]SystemTable
 
 	Memory     penstock.Bytes // that DuckDB may use, queries included; default 512 MiB
-	Threads    int            // of DuckDB; default one per processor
+	Threads    int            // that DuckDB shares out beside those that call it; default one per two processors
 	Checkpoint penstock.Bytes // written to the write-ahead log before it is brought into the file; default 32 MiB
 	FileRows   int64          // after which a shard begins a file within a period; default 100 M
 	Period     time.Duration  // of log time that a file holds at most; default a day
