@@ -20,7 +20,7 @@ type Rows interface {
 	Columns() []ResultColumn
 	// Next returns the next row, or io.EOF after the last. The values are nil, bool, int64, *big.Int, float64, Number (an
 	// exact decimal), string, Raw (JSON text), time.Time or []any. The slice is the caller's. It fails with Expired when
-	// the query's time is up, with Invalid when it exceeds a limit of memory.
+	// the query's time is up, with Invalid, reason query_limit, when it exceeds a limit of memory.
 	Next() ([]any, error)
 	// Close ends the query, finished or not.
 	Close() error

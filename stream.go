@@ -21,10 +21,11 @@ const (
 
 // Column is a typed column that a stream declares; its value is read from Path within the event.
 type Column struct {
-	Name             string     `json:"name"`
-	Type             ColumnType `json:"type"`
-	Precision, Scale int        `json:",omitzero"` // of a decimal: 1 to 38 digits, 0 to Precision after the point
-	Path             string     `json:"path"`      // members joined by dots; a dot inside a name is written \.
+	Name      string     `json:"name"`
+	Type      ColumnType `json:"type"`
+	Precision int        `json:"precision,omitzero"` // of a decimal: 1 to 38 digits
+	Scale     int        `json:"scale,omitzero"`     // of a decimal: 0 to Precision digits after the point
+	Path      string     `json:"path"`               // members joined by dots; a dot inside a name is written \.
 }
 
 // Stream is what is known about a stream: how to read its events and how to keep their rows.

@@ -34,6 +34,7 @@ var codes = map[penstock.Code]rule{
 var statuses = map[string]int{
 	"unauthorized":           http.StatusUnauthorized,
 	"method_not_allowed":     http.StatusMethodNotAllowed,
+	"not_acceptable":         http.StatusNotAcceptable,
 	"body_too_slow":          http.StatusRequestTimeout,
 	"body_too_large":         http.StatusRequestEntityTooLarge,
 	"too_large":              http.StatusRequestEntityTooLarge,

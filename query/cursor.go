@@ -1,0 +1,106 @@
+package query
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"penstock"
+)
+
+// signer makes and reads cursors. A cursor is a version, positions, and a MAC over them and the question that they answer,
+// keyed by the cluster: one that was changed, made elsewhere, or made for another question is not accepted.
+// docs/format/cursor.md has the bytes.
+type signer struct{ key []byte }
+
+const (
+	cursorVersion = 1
+	macSize       = 12
+	maxCursor     = 12 << 10 // characters: what the header block of a request has room for
+)
+
+func newSigner(c penstock.Cluster) signer {
+	sum := sha256.Sum256(append([]byte("penstock cursor\x00"+c.ID+"\x00"), c.Key[:]...))
+	return signer{sum[:]}
+}
+
+// sign returns the cursor of positions within the answer to a question. Order holds the partitions of at, ascending.
+func (s signer) sign(question string, at penstock.Positions, order []penstock.Partition) string {
+	raw := make([]byte, 0, 16+8*len(order))
+	raw = append(raw, cursorVersion, 0) // required features
+	raw = binary.AppendUvarint(raw, uint64(len(order)))
+	next, epoch := penstock.Partition(0), penstock.Epoch(0)
+	for _, p := range order {
+		position := at[p]
+		head := uint64(p-next) << 1
+		if position.Epoch != epoch {
+			head |= 1
+		}
+		raw = binary.AppendUvarint(raw, head)
+		if position.Epoch != epoch {
+			raw = binary.AppendUvarint(raw, uint64(position.Epoch))
+		}
+		raw = binary.AppendUvarint(raw, uint64(position.Offset))
+		next, epoch = p+1, position.Epoch
+	}
+	return base64.RawURLEncoding.EncodeToString(append(raw, s.mac(question, raw)...))
+}
+
+// open returns the positions of a cursor. It fails with Invalid, reason bad_cursor.
+func (s signer) open(question, token string) (penstock.Positions, error) {
+	bad := penstock.Refusef("bad_cursor", "read cursor", "it was not made by this cluster for this query")
+	if len(token) > maxCursor || strings.ContainsAny(token, "\r\n") { // which base64 would skip
+		return nil, bad
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 2+macSize {
+		return nil, bad
+	}
+	body, mac := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
+	if !hmac.Equal(mac, s.mac(question, body)) || body[0] != cursorVersion || body[1] != 0 {
+		return nil, bad
+	}
+	at, ok := positionsOf(body[2:])
+	if !ok {
+		return nil, bad
+	}
+	return at, nil
+}
+
+func (s signer) mac(question string, body []byte) []byte {
+	h := hmac.New(sha256.New, s.key)
+	fmt.Fprintf(h, "%d:%s", len(question), question)
+	h.Write(body)
+	return h.Sum(nil)[:macSize]
+}
+
+// positionsOf reads what sign wrote.
+func positionsOf(b []byte) (penstock.Positions, bool) {
+	ok := true
+	number := func(limit uint64) uint64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > limit {
+			ok = false
+			return 0
+		}
+		b = b[n:]
+		return v
+	}
+	at := penstock.Positions{}
+	p, epoch := uint64(0), penstock.Epoch(0)
+	for n := number(penstock.MaxPartitions); n > 0 && ok; n-- {
+		head := number(2 * penstock.MaxPartitions)
+		if head&1 != 0 {
+			epoch = penstock.Epoch(number(1<<32 - 1))
+		}
+		if p += head >> 1; p >= penstock.MaxPartitions {
+			return nil, false
+		}
+		at[penstock.Partition(p)] = penstock.Position{Epoch: epoch, Offset: penstock.Offset(number(1<<63 - 1))}
+		p++
+	}
+	return at, ok && len(b) == 0
+}

@@ -1,0 +1,124 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"penstock"
+	"penstock/internal/edge"
+)
+
+// event is an event in an answer of the events of a key, and in a tail.
+type event struct {
+	ID         string             `json:"id"`
+	Key        *string            `json:"key"`
+	Time       string             `json:"time"`
+	ReceivedAt string             `json:"received_at"`
+	Data       rawJSON            `json:"data"`
+	Partition  penstock.Partition `json:"partition"`
+	Epoch      penstock.Epoch     `json:"epoch"`
+	Offset     penstock.Offset    `json:"offset"`
+}
+
+// rawJSON is JSON text that is part of an answer as it is, so that its numbers stay exact.
+type rawJSON []byte
+
+// MarshalJSON implements json.Marshaler.
+func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
+
+func eventOf(row penstock.Row) event {
+	e := event{
+		ID: row.ID, Time: timeText(row.Time.Time()), ReceivedAt: timeText(row.ReceivedAt.Time()), Data: rawJSON(row.Body),
+		Partition: row.Partition, Epoch: row.Position.Epoch, Offset: row.Position.Offset,
+	}
+	if row.Key != "" {
+		e.Key = &row.Key
+	}
+	return e
+}
+
+const (
+	defaultPage = 1000
+	maxRange    = penstock.Micros(100 * 366 * 24 * time.Hour / time.Microsecond)
+)
+
+func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) error {
+	if a.o.Querier == nil {
+		return missing("store")
+	}
+	p := paramsOf(r, "key", "from", "to", "limit", "cursor", "after", "timeout")
+	q := penstock.KeyQuery{
+		Stream: r.PathValue("stream"), Key: p.values.Get("key"),
+		From: p.moment("from"), To: p.moment("to"),
+		Limit: p.limit("limit", defaultPage, a.o.Limits.Page),
+	}
+	question := fmt.Sprintf("events %q %q %d %d", q.Stream, q.Key, q.From, q.To)
+	switch {
+	case len(q.Key) == 0 || len(q.Key) > int(penstock.MaxKeyLen):
+		p.fail("bad_parameter", "key is needed: 1 to %d bytes", penstock.MaxKeyLen)
+	case q.To != 0 && q.To < q.From, q.To == 0 && p.values.Get("to") != "":
+		p.fail("bad_parameter", "to lies before from")
+	case q.To-q.From > maxRange && q.From != 0:
+		p.fail("query_too_large", "from and to are more than 100 years apart")
+	}
+	if token := p.values.Get("cursor"); token != "" && p.err == nil {
+		var at penstock.Positions
+		at, p.err = a.tokens.open(question, token)
+		for _, position := range at {
+			q.After = position
+		}
+	}
+	patience := p.duration("timeout", p.values.Get("timeout"), a.o.Limits.Wait, a.o.Limits.Timeout)
+	want := p.receipts(p.values["after"], a.o.Cluster.ID, a.o.Limits.Receipts)
+	if p.err != nil {
+		return p.err
+	}
+	if err := a.checkStream(q.Stream); err != nil {
+		return err
+	}
+	ctx, cancel := a.lifetime(r)
+	defer cancel()
+	unhurried(w)
+	if err := a.await(ctx, want, patience); err != nil {
+		return goneOr(ctx, err)
+	}
+	rows, err := a.lookUp(ctx, q)
+	if err != nil {
+		return goneOr(ctx, err)
+	}
+	a.hurry(w)
+	a.writePage(w, question, q.Limit, rows)
+	return nil
+}
+
+// lookUp asks for the events when it is the request's turn.
+func (a *API) lookUp(ctx context.Context, q penstock.KeyQuery) ([]penstock.Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.o.Limits.Timeout)
+	defer cancel()
+	if err := a.lookups.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer a.lookups.leave()
+	q.Limit++ // one more tells whether there is a next page
+	rows, err := a.o.Querier.Events(ctx, q)
+	return rows, a.limitReached(ctx, err)
+}
+
+func (a *API) writePage(w http.ResponseWriter, question string, limit int, rows []penstock.Row) {
+	answer := struct {
+		Events []event `json:"events"`
+		Cursor *string `json:"cursor"` // of the next page; null behind the last
+	}{Events: []event{}}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		last := rows[limit-1]
+		next := a.tokens.sign(question, penstock.Positions{last.Partition: last.Position}, []penstock.Partition{last.Partition})
+		answer.Cursor = &next
+	}
+	for _, row := range rows {
+		answer.Events = append(answer.Events, eventOf(row))
+	}
+	edge.WriteJSON(w, http.StatusOK, answer)
+}

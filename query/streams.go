@@ -1,0 +1,132 @@
+package query
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+
+	"penstock"
+	"penstock/internal/edge"
+)
+
+// StreamCounts is what a server knows about a stream beside its configuration. Negative numbers are not known.
+type StreamCounts struct {
+	Accepted           int64   // events that the door made durable since it started
+	Stored             int64   // rows
+	EventsPerSecond    float64 // accepted, about now
+	DedupWindowSeconds float64 // in force; 0: none
+}
+
+// streamInfo is a stream in an answer.
+type streamInfo struct {
+	Name               string            `json:"name"`
+	IDField            string            `json:"id_field"`
+	KeyField           string            `json:"key_field"`
+	TimeField          string            `json:"time_field"`
+	Columns            []penstock.Column `json:"columns"`
+	KeepRows           string            `json:"keep_rows"` // a duration; "" is for ever
+	Durability         string            `json:"durability"`
+	Accepted           *int64            `json:"accepted,omitempty"`
+	Stored             *int64            `json:"stored,omitempty"`
+	EventsPerSecond    *float64          `json:"events_per_second,omitempty"`
+	DedupWindowSeconds *float64          `json:"dedup_window_seconds,omitempty"`
+}
+
+func (a *API) serveStreams(w http.ResponseWriter, r *http.Request) error {
+	if p := paramsOf(r); p.err != nil {
+		return p.err
+	}
+	infos, err := a.streams(r.Context())
+	if err != nil {
+		return err
+	}
+	edge.WriteJSON(w, http.StatusOK, struct {
+		Streams []streamInfo `json:"streams"`
+	}{infos})
+	return nil
+}
+
+func (a *API) serveStream(w http.ResponseWriter, r *http.Request) error {
+	if p := paramsOf(r); p.err != nil {
+		return p.err
+	}
+	if err := a.checkStream(r.PathValue("stream")); err != nil {
+		return err
+	}
+	infos, err := a.streams(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
+		if info.Name == r.PathValue("stream") {
+			edge.WriteJSON(w, http.StatusOK, info)
+			return nil
+		}
+	}
+	return unknownStream(r.PathValue("stream")) // it was removed meanwhile
+}
+
+// streams returns all streams by name.
+func (a *API) streams(ctx context.Context) ([]streamInfo, error) {
+	var counts map[string]StreamCounts
+	if a.o.Counts != nil {
+		var err error
+		if counts, err = a.o.Counts(ctx); err != nil {
+			return nil, err
+		}
+	}
+	infos := []streamInfo{}
+	for _, s := range a.o.Streams() {
+		info := infoOf(s)
+		if c, ok := counts[s.Name]; ok {
+			info.Accepted, info.Stored = known(c.Accepted), known(c.Stored)
+			info.EventsPerSecond, info.DedupWindowSeconds = known(c.EventsPerSecond), known(c.DedupWindowSeconds)
+		}
+		infos = append(infos, info)
+	}
+	slices.SortFunc(infos, func(a, b streamInfo) int { return cmp.Compare(a.Name, b.Name) })
+	return infos, nil
+}
+
+func infoOf(s penstock.Stream) streamInfo {
+	info := streamInfo{
+		Name:       s.Name,
+		IDField:    cmp.Or(s.IDField, "id"),
+		KeyField:   cmp.Or(s.KeyField, "key"),
+		TimeField:  cmp.Or(s.TimeField, "time"),
+		Columns:    s.Columns,
+		Durability: string(cmp.Or(s.Durability, penstock.DurabilityDisk)),
+	}
+	if s.KeepRows > 0 {
+		info.KeepRows = s.KeepRows.String()
+	}
+	if info.Columns == nil {
+		info.Columns = []penstock.Column{}
+	}
+	return info
+}
+
+func known[T int64 | float64](v T) *T {
+	if v < 0 {
+		return nil
+	}
+	return &v
+}
+
+// checkStream fails with NotFound, reason unknown_stream, if there is no such stream. Asking for one does not make it.
+func (a *API) checkStream(name string) error {
+	if err := penstock.CheckStreamName(name); err != nil {
+		return err
+	}
+	for _, s := range a.o.Streams() {
+		if s.Name == name {
+			return nil
+		}
+	}
+	return unknownStream(name)
+}
+
+func unknownStream(name string) error {
+	return &penstock.Error{Code: penstock.NotFound, Op: "find stream " + name, Reason: "unknown_stream"}
+}
