@@ -29,6 +29,9 @@ var (
 	shardDir   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 )
 
+// otherNames are what the data directory has beside its shards.
+var otherNames = [...]string{logDir, memoryDir, lockFile, clusterName, "tmp"}
+
 // builtIn are the columns that every stream has.
 var builtIn = [...]string{"id", "key", "time", "received_at", "data", "_partition", "_epoch", "_offset", "_replay_of"}
 
@@ -163,6 +166,8 @@ func (k *checker) backends() {
 		k.scheme(at, url, []string{"duckdb"})
 		if dir, ok := strings.CutPrefix(url, "duckdb:"); ok && !shardDir.MatchString(dir) {
 			k.note(at, "%q is not the name of a directory in the data directory", dir)
+		} else if slices.Contains(otherNames[:], dir) {
+			k.note(at, "the data directory has something else under the name %s", dir)
 		}
 		if seen[url] {
 			k.note(at, "%s is there twice", url)

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+
+	"penstock"
+	"penstock/internal/edge"
+)
+
+// reloader applies the configuration again while the server runs. Streams and tokens follow at once; what belongs to
+// the parts' construction waits for the next start, and what was chosen once is refused. Either all that can follow
+// does, or nothing changes.
+type reloader struct {
+	server *server
+	read   func() (*Config, error)
+
+	mu      sync.Mutex
+	present *Config
+}
+
+// apply reads the configuration and applies it. What it has to say goes to the log.
+func (r *reloader) apply() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	log := r.server.log
+	next, err := r.read()
+	if err == nil {
+		err = r.server.follow(r.present, next)
+	}
+	if err != nil {
+		for line := range strings.Lines(cause(err).Error()) {
+			log.Error("the configuration is not applied, the one before stays", "error", strings.TrimRight(line, "\n"))
+		}
+		return
+	}
+	for _, setting := range differences(r.present, next) {
+		log.Warn("a changed setting takes effect at the next start", "setting", setting)
+	}
+	for _, warning := range next.warnings() {
+		log.Warn(warning)
+	}
+	r.present = next
+	log.Info("configuration applied", "streams", len(next.Streams), "tokens", len(next.Tokens))
+}
+
+// follow changes what can change while the server runs. On an error nothing has changed.
+func (s *server) follow(present, next *Config) error {
+	const op = "apply configuration"
+	switch {
+	case next.Partitions != s.cluster.Partitions:
+		return penstock.Errorf(penstock.Conflict, op, "partitions: chosen once, and they are %d", s.cluster.Partitions)
+	case next.Cluster != present.Cluster:
+		return penstock.Errorf(penstock.Conflict, op, "cluster: chosen once")
+	case len(next.Tokens) == 0 && !onLoopback(s.listener.Addr().String()):
+		return penstock.Errorf(penstock.Invalid, op, "tokens: others can reach %s, so there must be some", s.listener.Addr())
+	}
+	if err := s.streams.set(next.streams()); err != nil {
+		return err
+	}
+	s.traffic.relabel()
+	s.guard.SetTokens(next.tokens())
+	for name, stream := range next.Streams {
+		if before, ok := present.Streams[name]; ok && before.IDField != stream.IDField {
+			s.log.Warn("the id is read from another place: the same event may have two ids now", "stream", name)
+		}
+	}
+	return nil
+}
+
+// differences names the settings that only a new start applies and that differ.
+func differences(a, b *Config) []string {
+	var names []string
+	x, y := reflect.ValueOf(*a), reflect.ValueOf(*b)
+	for _, field := range fieldsOf(x.Type()) {
+		name := field.Tag.Get("yaml")
+		switch name {
+		case "streams", "tokens", "cluster", "partitions":
+			continue
+		}
+		if !reflect.DeepEqual(x.FieldByIndex(field.Index).Interface(), y.FieldByIndex(field.Index).Interface()) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func onLoopback(addr string) bool {
+	host := addr[:max(0, strings.LastIndexByte(addr, ':'))]
+	return isLoopback(strings.Trim(host, "[]"))
+}
+
+// tokens returns the credentials as the guard knows them.
+func (c *Config) tokens() *edge.Tokens {
+	scopes := map[string]edge.Scope{"write": edge.Write, "read": edge.Read, "admin": edge.Admin}
+	var all []edge.Token
+	for _, t := range c.Tokens {
+		token := edge.Token{Name: t.Name, Secret: t.Secret}
+		for _, allow := range t.Allow {
+			token.Allow |= scopes[allow]
+		}
+		all = append(all, token)
+	}
+	return edge.NewTokens(all)
+}
+
+// fileWatch notices that a file was saved, by asking again and again: it needs no help of the system, and works for editors
+// that write in place as for those that rename.
+type fileWatch struct {
+	path    string
+	applied fileState // as it was read last
+	seen    fileState // at the look before
+}
+
+type fileState struct {
+	time time.Time
+	size int64
+}
+
+// newFileWatch takes the file as it is now for known.
+func newFileWatch(path string) *fileWatch {
+	w := &fileWatch{path: path}
+	w.applied, _ = w.look()
+	w.seen = w.applied
+	return w
+}
+
+func (w *fileWatch) look() (fileState, error) {
+	info, err := os.Stat(w.path)
+	if err != nil {
+		return fileState{}, err
+	}
+	return fileState{info.ModTime(), info.Size()}, nil
+}
+
+// saved reports whether the file has changed since it was last known, and not since the look before: a file that is being
+// written is left alone. A file that has gone is no change.
+func (w *fileWatch) saved() bool {
+	now, err := w.look()
+	if err != nil {
+		return false
+	}
+	settled := now == w.seen
+	w.seen = now
+	if !settled || now == w.applied {
+		return false
+	}
+	w.applied = now
+	return true
+}
+
+// run calls changed after each save, until ctx ends.
+func (w *fileWatch) run(ctx context.Context, every time.Duration, changed func()) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if w.saved() {
+				changed()
+			}
+		}
+	}
+}
