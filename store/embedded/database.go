@@ -23,6 +23,7 @@ type Database struct {
 	running queries
 
 	streams atomic.Pointer[registry]
+	removed atomic.Int64 // files, as views no longer show them
 
 	declaring sync.Mutex // one change of streams, files or views at a time
 	catalog   conn       // for views

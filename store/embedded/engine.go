@@ -66,9 +66,10 @@ func settings(dir string, o Options) []string {
 	}
 }
 
+// conn returns a connection, which its user closes. It fails with Unavailable.
 func (e *engine) conn(ctx context.Context) (conn, error) {
 	c, err := e.db.Conn(ctx)
-	return conn{c}, err
+	return conn{c}, penstock.Wrap(penstock.Unavailable, "connect to duckdb", err)
 }
 
 func (e *engine) close() error { return errors.Join(e.db.Close(), e.connector.Close()) }

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
+	"strings"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -18,11 +21,20 @@ import (
 // Query implements penstock.Querier.
 func (d *Database) Query(ctx context.Context, q penstock.Query) (penstock.Rows, error) {
 	ctx, end := d.running.begin(ctx)
-	r := &rows{ctx: ctx, end: end}
-	if err := d.start(ctx, q, r); err != nil {
-		return nil, errors.Join(queryError(ctx, err), r.Close())
+	for {
+		removed := d.removed.Load()
+		r := &rows{ctx: ctx, end: end}
+		err := d.start(ctx, q, r)
+		if err == nil {
+			return r, nil
+		}
+		err = errors.Join(queryError(ctx, err), r.release())
+		if ctx.Err() == nil && removed != d.removed.Load() {
+			continue // a view was read that showed a file which was removed meanwhile
+		}
+		end()
+		return nil, err
 	}
-	return r, nil
 }
 
 // start checks and runs a statement. DuckDB has the whole result when it returns, within the instance's memory.
@@ -43,9 +55,15 @@ func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
 	if err != nil {
 		return err
 	}
+	if err := checkParameters(checked.Parameters, len(args)); err != nil {
+		return err
+	}
 	// What runs is checked too: that it is the user's statement and nothing else does not depend on where that ends.
 	limited := fmt.Sprintf("SELECT * FROM (\n%s\n) LIMIT %d", first(checked.SQL), d.o.QueryRows)
 	if _, err := checkStatement(ctx, r.conn.Conn, limited, known); err != nil {
+		return err
+	}
+	if ctx, err = d.withSystemRows(ctx, checked.Tables); err != nil {
 		return err
 	}
 	return r.conn.Raw(func(raw any) error {
@@ -53,7 +71,9 @@ func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
 		if err != nil {
 			return err
 		}
-		r.reader, err = a.QueryContext(ctx, limited, args...)
+		if r.reader, err = a.QueryContext(ctx, limited, args...); err == nil {
+			r.columns = columnsOf(r.reader.Schema())
+		}
 		return err
 	})
 }
@@ -82,28 +102,6 @@ func first(text string) string {
 	return text
 }
 
-// arguments returns parameters as the driver takes them. Numbers keep their exact value.
-func arguments(params []any) ([]any, error) {
-	args := make([]any, len(params))
-	for i, p := range params {
-		n, ok := p.(json.Number)
-		if !ok {
-			args[i] = p
-			continue
-		}
-		if v, err := n.Int64(); err == nil {
-			args[i] = v
-			continue
-		}
-		v, err := n.Float64()
-		if err != nil {
-			return nil, penstock.Refusef("bad_query", "bind parameters", "parameter %d is no number that fits", i+1)
-		}
-		args[i] = v
-	}
-	return args, nil
-}
-
 // queryError gives an error of a user's statement its code.
 func queryError(ctx context.Context, err error) error {
 	const op = "query"
@@ -125,9 +123,28 @@ func queryError(ctx context.Context, err error) error {
 	case isBroken(err):
 		return penstock.Wrap(penstock.Internal, op, err)
 	case errors.As(err, &duck) && userError(duck.Type):
-		return penstock.Refusef("bad_query", op, "%s", duck.Msg)
+		return penstock.Refusef("bad_query", op, "%s", complaint(duck.Msg))
 	}
 	return penstock.Wrap(penstock.Internal, op, err)
+}
+
+// complaint returns DuckDB's message about a user's statement. Its lines are counted from the wrapping one's, and what its
+// conversion to Arrow says comes as JSON.
+func complaint(text string) string {
+	var structured struct {
+		Type    string `json:"exception_type"`
+		Message string `json:"exception_message"`
+	}
+	if json.Unmarshal([]byte(text), &structured) == nil {
+		return structured.Type + ": " + structured.Message
+	}
+	before, after, found := strings.Cut(text, "\nLINE ")
+	number, rest, _ := strings.Cut(after, ":")
+	n, err := strconv.Atoi(number)
+	if !found || err != nil {
+		return text
+	}
+	return fmt.Sprintf("%s\nLINE %d:%s", before, n-1, rest)
 }
 
 // userError reports whether an error of this type is the statement's own.
@@ -146,24 +163,32 @@ type rows struct {
 	end    func()
 	conn   conn
 	began  bool
-	reader array.RecordReader
+	reader array.RecordReader // nil after Close
 	decode []decoder
 	at     int // row of the reader's present record
+
+	columns []penstock.ResultColumn
 }
 
-// Columns implements penstock.Rows.
-func (r *rows) Columns() []penstock.ResultColumn {
-	fields := r.reader.Schema().Fields()
-	columns := make([]penstock.ResultColumn, len(fields))
-	for i, f := range fields {
+func columnsOf(schema *arrow.Schema) []penstock.ResultColumn {
+	columns := make([]penstock.ResultColumn, schema.NumFields())
+	for i, f := range schema.Fields() {
 		columns[i] = penstock.ResultColumn{Name: f.Name, Type: typeName(f)}
 	}
 	return columns
 }
 
+// Columns implements penstock.Rows.
+func (r *rows) Columns() []penstock.ResultColumn { return r.columns }
+
 // Close implements penstock.Rows.
 func (r *rows) Close() error {
 	defer r.end()
+	return r.release()
+}
+
+// release gives back what the result holds.
+func (r *rows) release() error {
 	if r.reader != nil {
 		r.reader.Release()
 		r.reader = nil

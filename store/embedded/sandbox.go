@@ -38,6 +38,8 @@ const (
 type statement struct {
 	SQL    string
 	Tables []string // the streams, views and penstock.* tables it reads, lower case, sorted, each once
+
+	Parameters []string // what it calls its parameters, without $: numbers, mostly
 }
 
 // checkStatement returns the text as a statement if it is one SELECT over the known tables ("clicks", "penstock.lag")
@@ -63,11 +65,13 @@ func checkStatement(ctx context.Context, conn *sql.Conn, text string, known map[
 	if err != nil {
 		return statement{}, err
 	}
-	c := checker{known: known, tables: map[string]bool{}}
+	c := checker{known: known, tables: map[string]bool{}, parameters: map[string]bool{}}
 	if err := c.walk(node, place{}); err != nil {
 		return statement{}, err
 	}
-	return statement{SQL: text, Tables: slices.Sorted(maps.Keys(c.tables))}, nil
+	return statement{
+		SQL: text, Tables: slices.Sorted(maps.Keys(c.tables)), Parameters: slices.Sorted(maps.Keys(c.parameters)),
+	}, nil
 }
 
 // serialized is what json_serialize_sql returns.

@@ -13,6 +13,8 @@ type checker struct {
 	known  map[string]bool
 	tables map[string]bool // what the statement reads
 	nodes  int
+
+	parameters map[string]bool // by their names
 }
 
 // place is where in the tree a node stands: how deep, and which common table expressions are in scope there. It is
@@ -46,7 +48,7 @@ type object = map[string]any
 
 // The kinds of nodes that hold nothing to check but their children.
 var (
-	plainClasses = setOf("CASE", "COMPARISON", "CONJUNCTION", "LAMBDA", "LAMBDA_REF", "OPERATOR", "PARAMETER",
+	plainClasses = setOf("CASE", "COMPARISON", "CONJUNCTION", "LAMBDA", "LAMBDA_REF", "OPERATOR",
 		"POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "BETWEEN", "CAST")
 	plainTypes = setOf(
 		"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER",
@@ -225,6 +227,8 @@ func (c *checker) expression(o object, at place) error {
 		if err := columnRef(o); err != nil {
 			return err
 		}
+	case "PARAMETER":
+		c.parameters[text(o, "identifier")] = true
 	case "COLLATE":
 		if name := strings.ToLower(text(o, "collation")); name != "nocase" && name != "noaccent" && name != "binary" {
 			return forbidf("collation %q is not answered here", name)

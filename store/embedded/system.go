@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -49,6 +50,33 @@ func (d *Database) shardRows(context.Context) ([][]any, error) {
 	return rows, nil
 }
 
+// rowsBySystemTable are the rows that a statement finds in the system tables that it reads. They are made before it runs
+// and travel in its context: what a callback of DuckDB does can neither fail with a code nor panic without harm.
+type rowsBySystemTable map[string][][]any
+
+type systemKey struct{}
+
+// withSystemRows returns the context for a statement that reads the given tables.
+func (d *Database) withSystemRows(ctx context.Context, tables []string) (context.Context, error) {
+	made := rowsBySystemTable{}
+	for name, table := range d.systemTables() {
+		if !slices.Contains(tables, "penstock."+name) {
+			continue
+		}
+		rows, err := table.Rows(ctx)
+		if err != nil {
+			return ctx, penstock.Wrap(penstock.CodeOf(err), "read penstock."+name, err)
+		}
+		for _, row := range rows {
+			if len(row) != len(table.Columns) {
+				return ctx, penstock.Errorf(penstock.Internal, "read penstock."+name, "a row of %d values for %d columns", len(row), len(table.Columns))
+			}
+		}
+		made[name] = rows
+	}
+	return context.WithValue(ctx, systemKey{}, made), nil
+}
+
 // registerTables makes the views.
 func (d *Database) registerTables(ctx context.Context) error {
 	for name, table := range d.systemTables() {
@@ -61,10 +89,10 @@ func (d *Database) registerTables(ctx context.Context) error {
 			infos[i] = duckdb.ColumnInfo{Name: c.Name, T: t}
 		}
 		function := "penstock_table_" + name
-		err := duckdb.RegisterTableUDF(d.catalog.Conn, function, duckdb.RowTableFunction{
-			BindArgumentsContext: func(ctx context.Context, _ map[string]any, _ ...any) (duckdb.RowTableSource, error) {
-				rows, err := table.Rows(ctx)
-				return &systemRows{columns: infos, rows: rows}, err
+		err := duckdb.RegisterTableUDF(d.catalog.Conn, function, duckdb.ChunkTableFunction{
+			BindArgumentsContext: func(ctx context.Context, _ map[string]any, _ ...any) (duckdb.ChunkTableSource, error) {
+				made, _ := ctx.Value(systemKey{}).(rowsBySystemTable)
+				return &systemRows{columns: infos, rows: made[name]}, nil
 			},
 		})
 		if err == nil {
@@ -95,30 +123,30 @@ func systemType(name string) (duckdb.TypeInfo, error) {
 type systemRows struct {
 	columns []duckdb.ColumnInfo
 	rows    [][]any
+	next    int
 }
 
-// ColumnInfos implements duckdb.RowTableSource.
+// ColumnInfos implements duckdb.ChunkTableSource.
 func (s *systemRows) ColumnInfos() []duckdb.ColumnInfo { return s.columns }
 
-// Cardinality implements duckdb.RowTableSource.
+// Cardinality implements duckdb.ChunkTableSource.
 func (s *systemRows) Cardinality() *duckdb.CardinalityInfo {
 	return &duckdb.CardinalityInfo{Cardinality: uint(len(s.rows)), Exact: true}
 }
 
-// Init implements duckdb.RowTableSource.
-func (s *systemRows) Init() {}
+// Init implements duckdb.ChunkTableSource: the table is read, perhaps not for the first time.
+func (s *systemRows) Init() { s.next = 0 }
 
-// FillRow implements duckdb.RowTableSource.
-func (s *systemRows) FillRow(to duckdb.Row) (bool, error) {
-	if len(s.rows) == 0 {
-		return false, nil
-	}
-	row := s.rows[0]
-	s.rows = s.rows[1:]
-	for i, v := range row {
-		if err := duckdb.SetRowValue(to, i, v); err != nil {
-			return false, err
+// FillChunk implements duckdb.ChunkTableSource.
+func (s *systemRows) FillChunk(chunk duckdb.DataChunk) error {
+	n := min(duckdb.GetDataChunkCapacity(), len(s.rows)-s.next)
+	for i, row := range s.rows[s.next : s.next+n] {
+		for j, v := range row {
+			if err := chunk.SetValue(j, i, v); err != nil {
+				return err
+			}
 		}
 	}
-	return true, nil
+	s.next += n
+	return chunk.SetSize(n)
 }

@@ -7,7 +7,10 @@ import "strings"
 func token(text string) int {
 	switch {
 	case strings.HasPrefix(text, "--"):
-		return until(text, 2, "\n")
+		if end := strings.IndexAny(text, "\r\n"); end >= 0 {
+			return end
+		}
+		return len(text)
 	case strings.HasPrefix(text, "/*"):
 		return comment(text)
 	case text[0] == '\'' || text[0] == '"':
@@ -39,14 +42,17 @@ func until(text string, from int, end string) int {
 	return len(text)
 }
 
-// escaped returns the length of E'…', in which a backslash hides a quote.
+// escaped returns the length of E'…', in which a backslash hides a quote, and a doubled quote ends nothing.
 func escaped(text string) int {
 	for i := 2; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
 			i++
 		case '\'':
-			return i + 1
+			if i+1 == len(text) || text[i+1] != '\'' {
+				return i + 1
+			}
+			i++
 		}
 	}
 	return len(text)

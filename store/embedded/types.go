@@ -37,6 +37,7 @@ func typeName(f arrow.Field) string {
 func extensionTypes() map[string]string {
 	return map[string]string{
 		"arrow.json": "JSON", "hugeint": "HUGEINT", "uhugeint": "UHUGEINT", "arrow.uuid": "UUID", "bit": "BIT", "time_tz": "TIMETZ",
+		"bignum": "BIGNUM", "arrow.bool8": "BOOLEAN",
 	}
 }
 
