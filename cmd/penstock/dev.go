@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -58,6 +60,8 @@ func (p *program) dev(ctx context.Context, l *launch) error {
 	l.settings.file, l.settings.optional = devFile, true
 	l.engine.roles, l.engine.auto = allRoles(), true
 	l.watch = newFileWatch(devFile)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP) // the terminal was closed
+	defer stop()
 	return p.serve(ctx, l)
 }
 

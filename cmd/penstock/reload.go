@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"os"
 	"reflect"
 	"strings"
@@ -51,11 +52,11 @@ func (r *reloader) apply() {
 // follow changes what can change while the server runs. On an error nothing has changed.
 func (s *server) follow(present, next *Config) error {
 	const op = "apply configuration"
-	switch {
-	case next.Partitions != s.cluster.Partitions:
+	switch want := next.cluster(); {
+	case want.Partitions != s.cluster.Partitions:
 		return penstock.Errorf(penstock.Conflict, op, "partitions: chosen once, and they are %d", s.cluster.Partitions)
-	case next.Cluster != present.Cluster:
-		return penstock.Errorf(penstock.Conflict, op, "cluster: chosen once")
+	case want.ID != "" && want.ID != s.cluster.ID, want.PartitionKey != "" && want.PartitionKey != hex.EncodeToString(s.cluster.Key[:]):
+		return penstock.Errorf(penstock.Conflict, op, "cluster: chosen once, and it is %s", s.cluster.ID)
 	case len(next.Tokens) == 0 && !onLoopback(s.listener.Addr().String()):
 		return penstock.Errorf(penstock.Invalid, op, "tokens: others can reach %s, so there must be some", s.listener.Addr())
 	}

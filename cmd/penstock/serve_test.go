@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -162,7 +163,7 @@ func TestPumpIsNotReadyDuringAnOutage(t *testing.T) {
 	}
 }
 
-func TestReloadWithoutTokensIsRefusedWhereOthersReachTheServer(t *testing.T) {
+func TestReloadRefusesWhatWasChosenOnce(t *testing.T) {
 	s := ingestOnly(t)
 	defer s.close()
 	s.listener.Close()
@@ -177,9 +178,24 @@ func TestReloadWithoutTokensIsRefusedWhereOthersReachTheServer(t *testing.T) {
 	if err := s.follow(present, &next); !penstock.Is(err, penstock.Conflict) {
 		t.Errorf("cluster: %v", err)
 	}
-	next = *present
+	next.Cluster.ID = s.cluster.ID
 	if err := s.follow(present, &next); err != nil {
-		t.Errorf("the same: %v", err)
+		t.Errorf("the same, spelled out: %v", err)
+	}
+}
+
+func TestReloadWithoutTokensIsRefusedWhereOthersReachTheServer(t *testing.T) {
+	s := ingestOnly(t)
+	defer s.close()
+	s.listener.Close()
+	open, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	s.listener = open
+	if err := s.follow(s.config, s.config); !penstock.Is(err, penstock.Invalid) || !strings.Contains(err.Error(), "tokens") {
+		t.Errorf("follow: %v", err)
 	}
 }
 
