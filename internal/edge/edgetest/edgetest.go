@@ -71,6 +71,9 @@ func Start(t *testing.T, o Options) *Server {
 	return s
 }
 
+// To returns a client of a server that runs elsewhere, for one test. When the test ends nothing is checked.
+func To(t *testing.T, addr string) *Server { return &Server{Addr: addr, t: t} }
+
 // memory returns what the process holds of the system's memory, garbage not counted.
 func memory() int64 {
 	debug.FreeOSMemory()
