@@ -20,7 +20,7 @@ func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	if s.closed {
-		return penstock.Errorf(penstock.Unavailable, "apply batch", "shard %s is closed", s.spec.Name)
+		return s.ended("apply batch")
 	}
 	if err := s.compare(b); err != nil {
 		return err
@@ -40,8 +40,7 @@ func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
 	s.logged += b.Size()
 	s.unsafe, s.committed = true, time.Now()
 	if s.logged >= s.db.o.Checkpoint {
-		// The batch is stored whatever becomes of this; the next one finds the same state and says so.
-		_ = s.checkpoint(context.WithoutCancel(ctx))
+		s.tryCheckpoint(ctx)
 	}
 	return nil
 }
@@ -58,8 +57,8 @@ func (s *shard) prepare(ctx context.Context, b penstock.Batch) error {
 			streams = *s.db.streams.Load()
 		}
 	}
-	if s.rollDue(b) {
-		return s.db.roll(ctx, s)
+	if s.rollDue(b) || s.db.unshown.Load() {
+		return s.db.roll(ctx, s, b)
 	}
 	return nil
 }
@@ -165,7 +164,7 @@ func (s *shard) commit(ctx context.Context, next state) error {
 			return err
 		}
 		return transact(ctx, exec, func() error {
-			for _, statement := range append(inserts, put) {
+			for _, statement := range append(inserts, put...) {
 				if err := exec(ctx, statement); err != nil {
 					return err
 				}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,11 +24,14 @@ type Database struct {
 	running queries
 
 	streams atomic.Pointer[registry]
+	hidden  atomic.Pointer[cutoffs]
 	removed atomic.Int64 // files, as views no longer show them
+	unshown atomic.Bool  // a file may be there that the views do not show
 
 	declaring sync.Mutex // one change of streams, files or views at a time
-	catalog   conn       // for views
-	hidden    map[string]penstock.Micros
+
+	declared registry // what some shard knows: ahead of streams if a Declare failed half way
+	catalog  conn     // for views
 }
 
 // Open opens the shards below dir, makes those that are not there, and returns when all of them can be written and
@@ -42,7 +46,7 @@ func Open(ctx context.Context, dir string, o Options) (*Database, error) {
 		return nil, penstock.Wrap(penstock.Unavailable, "clear temporary files", err)
 	}
 	for {
-		d := &Database{o: o, dir: dir, holders: map[penstock.Partition]*shard{}, hidden: map[string]penstock.Micros{}}
+		d := &Database{o: o, dir: dir, holders: map[penstock.Partition]*shard{}}
 		err := d.open(ctx)
 		if err == nil {
 			return d, nil
@@ -78,6 +82,8 @@ func (d *Database) open(ctx context.Context) error {
 		}
 	}
 	d.streams.Store(&known)
+	d.declared = known
+	d.hidden.Store(&cutoffs{})
 	if err := d.checkGaps(ctx); err != nil {
 		return err
 	}
@@ -87,16 +93,18 @@ func (d *Database) open(ctx context.Context) error {
 	if err := d.registerTables(ctx); err != nil {
 		return err
 	}
+	hidden, _ := d.cutoffs(d.logTime())
+	d.hidden.Store(&hidden)
 	if err := d.viewAll(ctx); err != nil {
 		return err
 	}
 	return d.Declare(ctx, d.o.Streams)
 }
 
-// share gives every shard the streams that only some know: a crash came between them, or a shard is new.
+// share gives every shard what only others know of streams: a crash came between them, or a shard is new.
 func (d *Database) share(ctx context.Context, known registry) error {
 	for _, s := range d.shards {
-		if err := s.declare(ctx, known.sorted()); err != nil {
+		if err := s.declare(ctx, known.since(s.known)); err != nil {
 			return err
 		}
 	}
@@ -138,24 +146,24 @@ func (d *Database) Declare(ctx context.Context, streams []penstock.Stream) error
 	defer d.declaring.Unlock()
 	counts := d.rowsByID()
 	empty := func(id int32) bool { return counts[id] == 0 }
-	known := *d.streams.Load()
-	var changed []registered
+	known := d.declared
 	var refused error
 	for _, s := range streams {
-		next, differs, err := known.with(s, empty)
+		next, err := known.with(s, empty)
 		if err != nil {
 			refused = errors.Join(refused, err)
-		} else if differs {
-			known = next
-			changed = append(changed, known[streamKey{penstock.DefaultTenant, s.Name}])
+			continue
 		}
+		known = next
 	}
 	if refused != nil {
 		return penstock.Wrap(penstock.Conflict, "declare streams", refused)
 	}
+	changed := known.since(*d.streams.Load())
 	if len(changed) == 0 {
 		return nil
 	}
+	d.declared = known
 	for _, s := range d.shards {
 		if err := s.declare(ctx, changed); err != nil {
 			return err
@@ -204,28 +212,29 @@ func (d *Database) eachState(f func(state)) {
 	}
 }
 
-// declare writes streams into the shard's newest file. DDL stands alone in its transaction and is checkpointed at once,
-// since DuckDB's log does not replay it reliably beside rows.
+// declare writes streams into the shard's newest file. DDL stands alone in its transaction and is checkpointed as soon as
+// nobody reads what was before it, since DuckDB's log does not replay it reliably beside rows.
 func (s *shard) declare(ctx context.Context, streams []registered) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	if len(streams) == 0 {
 		return nil
 	}
-	f := s.newest()
-	before := f.tables
-	err := s.conn.transaction(ctx, func() error { return putStreams(ctx, s.conn, f, streams) })
-	if err == nil {
-		err = f.loadTables(ctx, s.conn)
+	if s.closed {
+		return s.ended("declare streams")
 	}
-	if err != nil {
+	f := s.newest()
+	before := *f.tables.Load()
+	tables := maps.Clone(before)
+	if err := s.conn.transaction(ctx, func() error { return tables.put(ctx, s.conn, f, streams) }); err != nil {
 		return s.outage("declare streams", err)
 	}
+	f.tables.Store(&tables)
 	s.unsafe = true
-	if maps.EqualFunc(before, f.tables, func(a, b []string) bool { return len(a) == len(b) }) {
-		return nil
+	if !maps.EqualFunc(before, tables, slices.Equal) {
+		s.tryCheckpoint(ctx)
 	}
-	return s.checkpoint(ctx)
+	return nil
 }
 
 // Close ends queries, brings what was committed into the files, and closes them.

@@ -22,21 +22,33 @@ func (d *Database) Events(ctx context.Context, q penstock.KeyQuery) ([]penstock.
 	if s == nil {
 		return nil, penstock.Errorf(penstock.NotOwner, "find events", "no shard here holds partition %d", p)
 	}
-	c, err := d.engine.conn(ctx)
+	for {
+		removed := d.removed.Load()
+		found, err := s.events(ctx, keyScan{query: q, stream: r.ID, partition: p, hidden: (*d.hidden.Load())[r.ID]})
+		if err != nil && ctx.Err() == nil && removed != d.removed.Load() {
+			continue // a file was removed meanwhile
+		}
+		return found, queryError(ctx, err)
+	}
+}
+
+// events runs a scan over all files.
+func (s *shard) events(ctx context.Context, k keyScan) ([]penstock.Row, error) {
+	c, err := s.db.engine.conn(ctx)
 	if err != nil {
-		return nil, queryError(ctx, err)
+		return nil, err
 	}
 	defer c.Close()
 	var found []penstock.Row
 	for _, f := range s.list() {
-		for _, table := range []tableName{sharedTable, ownTable(r.ID)} {
-			if _, ok := f.tables[table]; !ok || len(found) >= q.Limit {
+		for _, table := range []tableName{sharedTable, ownTable(k.stream)} {
+			if _, ok := f.columns(table); !ok || len(found) >= k.query.Limit {
 				continue
 			}
-			part := keyScan{query: q, stream: r.ID, partition: p, table: f.table(table), limit: q.Limit - len(found)}
-			more, err := part.run(ctx, c)
+			k.table, k.limit = f.table(table), k.query.Limit-len(found)
+			more, err := k.run(ctx, c)
 			if err != nil {
-				return nil, queryError(ctx, err)
+				return nil, err
 			}
 			found = append(found, more...)
 		}
@@ -49,6 +61,7 @@ type keyScan struct {
 	query     penstock.KeyQuery
 	stream    int32
 	partition penstock.Partition
+	hidden    penstock.Micros // log time before which rows are not shown
 	table     string
 	limit     int
 }
@@ -79,6 +92,9 @@ func (k keyScan) statement() (string, []any) {
 	args := []any{k.query.Key}
 	if after := k.query.After; after != (penstock.Position{}) {
 		fmt.Fprintf(&where, " AND (_epoch > %d OR _epoch = %d AND _offset > %d)", after.Epoch, after.Epoch, after.Offset)
+	}
+	if k.hidden > 0 {
+		where.WriteString(" AND _log_time >= " + timestamp(k.hidden))
 	}
 	if k.query.From != 0 {
 		where.WriteString(" AND time >= " + timestamp(k.query.From))

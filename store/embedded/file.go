@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"penstock"
 )
@@ -73,9 +74,18 @@ func (s state) rows() int64 {
 type file struct {
 	number int
 	path   string
-	alias  string                 // its name as a catalog of the instance
-	tables map[tableName][]string // the columns of each table of rows, in order
-	state  state                  // of the newest file: as of the last commit
+	alias  string // its name as a catalog of the instance
+	state  state  // of the newest file: as of the last commit; guarded by the shard's mu
+	tables atomic.Pointer[columnsByTable]
+}
+
+// columnsByTable are the declared columns of each table of rows, in order. It never changes: a change makes a new one.
+type columnsByTable map[tableName][]string
+
+// columns returns the declared columns of a table, if the file has it.
+func (f *file) columns(t tableName) ([]string, bool) {
+	columns, ok := (*f.tables.Load())[t]
+	return columns, ok
 }
 
 // table returns the full name of a table of the file.
@@ -121,19 +131,20 @@ func createFile(ctx context.Context, c conn, f *file, id identity, streams []reg
 	if err != nil {
 		return err
 	}
+	var tables columnsByTable
 	err = c.transaction(ctx, func() error {
 		err := c.exec(ctx,
 			"CREATE TABLE "+f.table("identity")+" (format INTEGER, features INTEGER, identity VARCHAR)",
 			fmt.Sprintf("INSERT INTO %s VALUES (%d, %d, %s)", f.table("identity"), fileFormat, fileFeatures, quote(string(idText))),
 			"CREATE TABLE "+f.table("state")+" (state VARCHAR)",
-			"INSERT INTO "+f.table("state")+" VALUES ('{}')",
 			"CREATE TABLE "+f.table("streams")+" (id INTEGER, stream VARCHAR)",
 			createTable(f.table(sharedTable), nil),
 		)
 		if err != nil {
 			return err
 		}
-		if err := putStreams(ctx, c, f, streams); err != nil {
+		tables = columnsByTable{sharedTable: {}}
+		if err := tables.put(ctx, c, f, streams); err != nil {
 			return err
 		}
 		return f.putState(ctx, c, f.state)
@@ -141,16 +152,14 @@ func createFile(ctx context.Context, c conn, f *file, id identity, streams []reg
 	if err != nil {
 		return err
 	}
-	if err := f.loadTables(ctx, c); err != nil {
-		return err
-	}
+	f.tables.Store(&tables)
 	return c.exec(ctx, "CHECKPOINT "+f.alias)
 }
 
 // createTable returns the statement that makes a table of rows.
 func createTable(table string, declared []penstock.Column) string {
 	var b strings.Builder
-	b.WriteString("CREATE TABLE " + table + " (")
+	b.WriteString("CREATE TABLE IF NOT EXISTS " + table + " (")
 	for i, c := range baseColumns() {
 		if i > 0 {
 			b.WriteString(", ")
@@ -176,19 +185,23 @@ func sqlType(c penstock.Column) string {
 	return strings.ToUpper(string(c.Type)) // BIGINT, DOUBLE, BOOLEAN, JSON
 }
 
-// put returns the statement that writes the state to a file. The text has numbers and fixed names only.
-func (s state) put(f *file) (string, error) {
+// put returns the statements that write the state to a file. The text has numbers and fixed names only. It is no UPDATE:
+// after one DuckDB refuses checkpoints until everybody who read before it has ended.
+func (s state) put(f *file) ([]string, error) {
 	text, err := json.Marshal(s)
-	return "UPDATE " + f.table("state") + " SET state = " + quote(string(text)), err
+	return []string{
+		"DELETE FROM " + f.table("state"),
+		"INSERT INTO " + f.table("state") + " VALUES (" + quote(string(text)) + ")",
+	}, err
 }
 
 // putState writes the state within the caller's transaction.
 func (f *file) putState(ctx context.Context, c conn, s state) error {
-	statement, err := s.put(f)
+	statements, err := s.put(f)
 	if err != nil {
 		return err
 	}
-	return c.exec(ctx, statement)
+	return c.exec(ctx, statements...)
 }
 
 // load reads what a file says of itself.
@@ -233,18 +246,18 @@ func (f *file) loadTables(ctx context.Context, c conn) error {
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
-	tables := map[tableName][]string{}
+	tables := columnsByTable{}
 	for _, name := range names {
-		if tables[name], err = f.columns(ctx, c, name); err != nil {
+		if tables[name], err = f.readColumns(ctx, c, name); err != nil {
 			return err
 		}
 	}
-	f.tables = tables
+	f.tables.Store(&tables)
 	return nil
 }
 
-// columns returns the declared columns of a table, in order.
-func (f *file) columns(ctx context.Context, c conn, t tableName) ([]string, error) {
+// readColumns returns the declared columns of a table, in order.
+func (f *file) readColumns(ctx context.Context, c conn, t tableName) ([]string, error) {
 	rows, err := c.QueryContext(ctx, "SELECT * FROM "+f.table(t)+" LIMIT 0")
 	if err != nil {
 		return nil, err

@@ -45,10 +45,14 @@ type SystemTable struct {
 // Trace reports what a database does. Nil functions mean silence.
 type Trace struct {
 	Checkpoint func(shard string, took time.Duration)
-	Opened     func(shard string, files int, took time.Duration)
-	SetAside   func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
-	Removed    func(shard, file string, rows int64)
-	Shed       func(queries int) // ended so that a batch finds memory
+
+	// CheckpointFailed reports that what is committed could not be made safe; it is tried again after the next commit.
+	CheckpointFailed func(shard string, err error)
+
+	Opened   func(shard string, files int, took time.Duration)
+	SetAside func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
+	Removed  func(shard, file string, rows int64)
+	Shed     func(queries int) // ended so that a batch finds memory
 }
 
 // The defaults.

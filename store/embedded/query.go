@@ -26,6 +26,7 @@ func (d *Database) Query(ctx context.Context, q penstock.Query) (penstock.Rows, 
 		r := &rows{ctx: ctx, end: end}
 		err := d.start(ctx, q, r)
 		if err == nil {
+			r.finish()
 			return r, nil
 		}
 		err = errors.Join(queryError(ctx, err), r.release())
@@ -76,6 +77,18 @@ func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
 		}
 		return err
 	})
+}
+
+// finish ends the transaction, which would hinder checkpoints until the last row is read.
+func (r *rows) finish() {
+	if !r.began {
+		return
+	}
+	r.began = false
+	if err := r.conn.exec(context.Background(), "ROLLBACK"); err != nil {
+		// A connection in an unknown state is not used again.
+		_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
 }
 
 // known returns the tables that a statement may read.
@@ -196,13 +209,7 @@ func (r *rows) release() error {
 	if r.conn.Conn == nil {
 		return nil
 	}
-	if r.began {
-		r.began = false
-		if err := r.conn.exec(context.Background(), "ROLLBACK"); err != nil {
-			// A connection in an unknown state is not used again.
-			_ = r.conn.Raw(func(any) error { return driver.ErrBadConn })
-		}
-	}
+	r.finish()
 	err := r.conn.Close()
 	r.conn = conn{}
 	return err

@@ -48,8 +48,12 @@ func (s *shard) open(ctx context.Context, known registry) error {
 		}
 		s.files = append(s.files, f)
 	}
-	if err := s.newest().loadStreams(ctx, s.conn, known); err != nil {
+	s.known = registry{}
+	if err := s.newest().loadStreams(ctx, s.conn, s.known); err != nil {
 		return s.outage("read streams", err)
+	}
+	if err := known.merge(s.known); err != nil {
+		return err
 	}
 	s.position = s.newest().state.Positions
 	// What DuckDB replayed from its log is brought into the file, so that it is safe and need not be replayed again.

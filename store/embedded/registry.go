@@ -17,6 +17,8 @@ type registered struct {
 	Tenant string `json:"tenant"`
 	Name   string `json:"name"`
 
+	Version int `json:"version"` // 1, and one more with each change
+
 	IDField    string              `json:"id_field,omitempty"`
 	KeyField   string              `json:"key_field,omitempty"`
 	TimeField  string              `json:"time_field,omitempty"`
@@ -74,9 +76,20 @@ func (g registry) nextID() int32 {
 	return next
 }
 
-// with returns the registry with a stream as it is declared now, and whether that changes anything. It fails with
-// Conflict for a change that rows of before could not follow; empty says that there are none.
-func (g registry) with(s penstock.Stream, empty func(int32) bool) (registry, bool, error) {
+// since returns what differs from an older registry.
+func (g registry) since(older registry) []registered {
+	var changed []registered
+	for key, r := range g {
+		if old, known := older[key]; !known || !equal(r, old) {
+			changed = append(changed, r)
+		}
+	}
+	return changed
+}
+
+// with returns the registry with a stream as it is declared now. It fails with Conflict for a change that rows of before
+// could not follow; empty says that there are none.
+func (g registry) with(s penstock.Stream, empty func(int32) bool) (registry, error) {
 	key := streamKey{penstock.DefaultTenant, s.Name}
 	old, known := g[key]
 	next := registered{
@@ -86,12 +99,14 @@ func (g registry) with(s penstock.Stream, empty func(int32) bool) (registry, boo
 	if !known {
 		next.ID = g.nextID()
 	} else if err := next.follow(old, empty); err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	next.Shared = next.Shared || len(next.Columns) == 0
+	next.Version = old.Version
 	if known && equal(next, old) {
-		return g, false, nil
+		return g, nil
 	}
+	next.Version++
 	all := registry{}
 	typed := 0
 	for k, r := range g {
@@ -104,10 +119,10 @@ func (g registry) with(s penstock.Stream, empty func(int32) bool) (registry, boo
 		}
 	}
 	if typed > maxTypedStreams {
-		return nil, false, penstock.Errorf(penstock.Conflict, "declare stream "+s.Name,
+		return nil, penstock.Errorf(penstock.Conflict, "declare stream "+s.Name,
 			"at most %d streams may declare columns", maxTypedStreams)
 	}
-	return all, true, nil
+	return all, nil
 }
 
 // follow completes next with the columns that its table has from before, and refuses what rows cannot follow.
@@ -142,8 +157,8 @@ func equal(a, b registered) bool {
 	return columns && fmt.Sprint(a) == fmt.Sprint(b)
 }
 
-// putStreams writes streams to a file, within the caller's transaction.
-func putStreams(ctx context.Context, c conn, f *file, streams []registered) error {
+// put writes streams to a file, within the caller's transaction, and notes the columns that its tables have then.
+func (tables columnsByTable) put(ctx context.Context, c conn, f *file, streams []registered) error {
 	for _, r := range streams {
 		text, err := json.Marshal(r)
 		if err != nil {
@@ -155,30 +170,36 @@ func putStreams(ctx context.Context, c conn, f *file, streams []registered) erro
 		if _, err := c.ExecContext(ctx, "INSERT INTO "+f.table("streams")+" VALUES (?, ?)", r.ID, string(text)); err != nil {
 			return err
 		}
-		if err := f.putTable(ctx, c, r); err != nil {
+		if err := tables.putTable(ctx, c, f, r); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// putTable makes the stream's own table, or adds the columns that it lacks.
-func (f *file) putTable(ctx context.Context, c conn, r registered) error {
+// putTable makes the stream's own table, or adds the columns that it lacks. What is there already, since a commit failed
+// that did not, is left alone.
+func (tables columnsByTable) putTable(ctx context.Context, c conn, f *file, r registered) error {
 	if len(r.Columns) == 0 {
 		return nil
 	}
-	have, exists := f.tables[r.table()]
-	if !exists {
-		return c.exec(ctx, createTable(f.table(r.table()), r.Columns))
-	}
-	for _, column := range r.Columns {
-		if slices.Contains(have, column.Name) {
-			continue
-		}
-		if err := c.exec(ctx, "ALTER TABLE "+f.table(r.table())+" ADD COLUMN "+ident(column.Name)+" "+sqlType(column)); err != nil {
+	columns := slices.Clone(tables[r.table()])
+	if columns == nil {
+		if err := c.exec(ctx, createTable(f.table(r.table()), r.Columns)); err != nil {
 			return err
 		}
 	}
+	for _, column := range r.Columns {
+		if slices.Contains(columns, column.Name) {
+			continue
+		}
+		columns = append(columns, column.Name)
+		err := c.exec(ctx, "ALTER TABLE "+f.table(r.table())+" ADD COLUMN IF NOT EXISTS "+ident(column.Name)+" "+sqlType(column))
+		if err != nil {
+			return err
+		}
+	}
+	tables[r.table()] = columns
 	return nil
 }
 
@@ -198,11 +219,21 @@ func (f *file) loadStreams(ctx context.Context, c conn, g registry) error {
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
 			return err
 		}
-		key := streamKey{r.Tenant, r.Name}
-		if known, ok := g[key]; ok && known.ID != r.ID {
-			return penstock.Errorf(penstock.Conflict, "read streams", "stream %s has number %d in one shard and %d in another", r.Name, known.ID, r.ID)
-		}
-		g[key] = r
+		g[streamKey{r.Tenant, r.Name}] = r
 	}
 	return rows.Err()
+}
+
+// merge adds what a shard knows. Of two versions of a stream the later one holds: a change may have reached some shards only.
+func (g registry) merge(from registry) error {
+	for key, r := range from {
+		known, ok := g[key]
+		if ok && known.ID != r.ID {
+			return penstock.Errorf(penstock.Conflict, "read streams", "stream %s has number %d in one shard and %d in another", r.Name, known.ID, r.ID)
+		}
+		if !ok || known.Version < r.Version {
+			g[key] = r
+		}
+	}
+	return nil
 }

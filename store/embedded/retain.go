@@ -45,25 +45,38 @@ func (s *shard) rest(ctx context.Context) error {
 // hideExpired moves the time before which a stream's rows are hidden. It changes the view only once a hundredth of the
 // time to keep, or a minute, has passed, since a new view costs every query that it has to be read.
 func (d *Database) hideExpired(ctx context.Context, now penstock.Micros) error {
-	var all []error
-	for _, r := range *d.streams.Load() {
-		if r.KeepRows <= 0 {
-			if d.hidden[r.Name] == 0 {
-				continue
-			}
-			delete(d.hidden, r.Name) // it is kept for ever from now on
-			all = append(all, d.viewStream(ctx, r))
-			continue
+	before := d.hidden.Load()
+	next, changed := d.cutoffs(now)
+	d.hidden.Store(&next)
+	for _, r := range changed {
+		if err := d.viewStream(ctx, r); err != nil {
+			d.hidden.Store(before) // the next time begins there again
+			return err
 		}
-		cutoff := now - penstock.Micros(r.KeepRows.Microseconds())
-		step := penstock.Micros(min(r.KeepRows/100, time.Minute).Microseconds())
-		if cutoff <= 0 || cutoff-d.hidden[r.Name] < step && d.hidden[r.Name] <= cutoff {
-			continue
-		}
-		d.hidden[r.Name] = cutoff
-		all = append(all, d.viewStream(ctx, r))
 	}
-	return errors.Join(all...)
+	return nil
+}
+
+// cutoffs are the log times before which rows are hidden, by stream. It never changes: a change makes a new one.
+type cutoffs map[int32]penstock.Micros
+
+// cutoffs returns what is hidden from now on, and the streams for which that changes.
+func (d *Database) cutoffs(now penstock.Micros) (cutoffs, []registered) {
+	old, next := *d.hidden.Load(), cutoffs{}
+	var changed []registered
+	for _, r := range *d.streams.Load() {
+		if r.KeepRows > 0 {
+			next[r.ID] = max(0, now-penstock.Micros(r.KeepRows.Microseconds()))
+			step := penstock.Micros(min(r.KeepRows/100, time.Minute).Microseconds())
+			if at := old[r.ID]; at <= next[r.ID] && next[r.ID]-at < step {
+				next[r.ID] = at
+			}
+		}
+		if next[r.ID] != old[r.ID] {
+			changed = append(changed, r)
+		}
+	}
+	return next, changed
 }
 
 // removeExpired removes the shard's oldest files while all their rows are past their time. The newest file stays.

@@ -20,6 +20,7 @@ type shard struct {
 	spec   ShardSpec
 	dir    string
 	owned  map[penstock.Partition]bool
+	known  registry // what its newest file said when it was opened
 
 	applying  sync.Mutex
 	conn      conn
@@ -117,6 +118,19 @@ func (s *shard) checkpoint(ctx context.Context) error {
 	return nil
 }
 
+// tryCheckpoint makes a checkpoint if it can be made now, and otherwise sees to it that it is tried again after the next
+// commit: what was committed stays so whatever becomes of this. The caller holds applying.
+func (s *shard) tryCheckpoint(ctx context.Context) {
+	err := s.checkpoint(context.WithoutCancel(ctx))
+	if err == nil {
+		return
+	}
+	s.logged = max(s.logged, s.db.o.Checkpoint)
+	if s.db.o.Trace.CheckpointFailed != nil {
+		s.db.o.Trace.CheckpointFailed(s.spec.Name, err)
+	}
+}
+
 // outage gives an error of DuckDB its code: whatever it is, the same batch may be tried again later, unless the instance
 // works no more.
 func (s *shard) outage(op string, err error) error {
@@ -128,6 +142,11 @@ func (s *shard) outage(op string, err error) error {
 		return penstock.Wrap(penstock.Unknown, op, err)
 	}
 	return penstock.Wrap(penstock.Unavailable, op, err)
+}
+
+// ended is the error of a shard that was closed.
+func (s *shard) ended(op string) error {
+	return penstock.Errorf(penstock.Unavailable, op, "shard %s is closed", s.spec.Name)
 }
 
 // addFile makes the shard's next file, which takes over where the last one stands. The caller holds applying; the new
@@ -161,7 +180,9 @@ func (s *shard) outageOrNil(op string, err error) error {
 }
 
 func (s *shard) file(number int) *file {
-	return &file{number: number, path: filePath(s.dir, number), alias: alias(s.number, number)}
+	f := &file{number: number, path: filePath(s.dir, number), alias: alias(s.number, number)}
+	f.tables.Store(&columnsByTable{})
+	return f
 }
 
 func (s *shard) identity(number int) identity {

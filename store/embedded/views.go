@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (d *Database) viewShared(ctx context.Context) error {
 func (d *Database) viewStream(ctx context.Context, r registered) error {
 	live := r.live()
 	where := ""
-	if cutoff := d.hidden[r.Name]; cutoff > 0 {
+	if cutoff := (*d.hidden.Load())[r.ID]; cutoff > 0 {
 		where = " AND _log_time >= " + timestamp(cutoff)
 	}
 	var parts []string
@@ -49,7 +50,7 @@ func (d *Database) viewStream(ctx context.Context, r registered) error {
 	}
 	for _, s := range d.shards {
 		for _, f := range s.list() {
-			have, ok := f.tables[ownTable(r.ID)]
+			have, ok := f.columns(ownTable(r.ID))
 			if !ok {
 				continue
 			}
@@ -64,7 +65,7 @@ func (d *Database) view(ctx context.Context, name string, parts []string) error 
 	return penstock.Wrap(penstock.Unavailable, "make view "+name, err)
 }
 
-// viewStreams makes the views of the streams that have tables of their own: a file came or went.
+// viewTyped makes the views of the streams that have tables of their own: a file came or went.
 func (d *Database) viewTyped(ctx context.Context) error {
 	for _, r := range *d.streams.Load() {
 		if len(r.Columns) == 0 {
@@ -107,24 +108,42 @@ func timestamp(m penstock.Micros) string {
 	return "make_timestamptz(" + fmt.Sprint(int64(m)) + ")"
 }
 
-// roll begins a new file of a shard. Its rows come only after the views show it.
-func (d *Database) roll(ctx context.Context, s *shard) error {
+// roll begins a new file of a shard if the batch needs one, and makes the views that show it: rows come only after that.
+func (d *Database) roll(ctx context.Context, s *shard, b penstock.Batch) error {
 	d.declaring.Lock()
 	defer d.declaring.Unlock()
+	if s.rollDue(b) {
+		d.unshown.Store(true)
+		if err := s.roll(ctx, d.streams.Load().sorted()); err != nil {
+			return err
+		}
+	}
+	if !d.unshown.Load() {
+		return nil
+	}
+	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx)); err != nil {
+		return err
+	}
+	d.unshown.Store(false)
+	return nil
+}
+
+// roll begins a new file.
+func (s *shard) roll(ctx context.Context, streams []registered) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
+	if s.closed {
+		return s.ended("begin file")
+	}
 	if err := s.checkpoint(ctx); err != nil {
 		return err
 	}
-	f, err := s.addFile(ctx, d.streams.Load().sorted())
+	f, err := s.addFile(ctx, streams)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.files = append(s.files, f)
-	s.mu.Unlock()
-	if err := d.viewShared(ctx); err != nil {
-		return err
-	}
-	return d.viewTyped(ctx)
+	return nil
 }
