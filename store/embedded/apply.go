@@ -63,7 +63,8 @@ func (s *shard) prepare(ctx context.Context, b penstock.Batch) error {
 	return nil
 }
 
-// rollDue reports whether a batch begins a new file: it lies in a later period than the newest file, or that is full.
+// rollDue reports whether a batch begins a new file: it lies in a later period than the newest file, or that is full. Beyond
+// maxFiles each file holds a period more than the one before, so that years do not become thousands of files.
 func (s *shard) rollDue(b penstock.Batch) bool {
 	if len(b.Blocks) == 0 {
 		return false
@@ -75,8 +76,8 @@ func (s *shard) rollDue(b penstock.Batch) bool {
 		return false
 	}
 	period := penstock.Micros(s.db.o.Period.Microseconds())
-	later := b.Blocks[0].LogTime/period > held.Since/period
-	return later || held.rows() >= s.db.o.FileRows && len(s.files) < maxFiles
+	periods := b.Blocks[0].LogTime/period - held.Since/period
+	return periods > penstock.Micros(max(0, len(s.files)-maxFiles)) || held.rows() >= s.db.o.FileRows && len(s.files) < maxFiles
 }
 
 // compare refuses a batch that does not begin where the shard stands.

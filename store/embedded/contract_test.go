@@ -117,6 +117,7 @@ func tryQuery(t *testing.T, d *Database, text string, params ...any) ([][]any, e
 }
 
 func contract(t *testing.T, shards int, o Options) {
+	t.Parallel()
 	o.Cluster = testCluster(8)
 	o.Shards = deal(8, shards)
 	o.LogFirst, o.QueryRows = nil, 1_000_000
@@ -142,7 +143,11 @@ func TestContractOfTwoShards(t *testing.T) { contract(t, 2, Options{}) }
 
 // Files of a few rows and a checkpoint after every batch: what happens once a day happens all the time.
 func TestContractOfSmallFiles(t *testing.T) {
-	contract(t, 2, Options{FileRows: 5, Checkpoint: 1, Period: time.Hour})
+	rows := int64(20)
+	if testing.Short() {
+		rows = 500
+	}
+	contract(t, 2, Options{FileRows: rows, Checkpoint: 1, Period: time.Hour})
 }
 
 func TestContractOfTypedStreams(t *testing.T) {
@@ -181,6 +186,9 @@ func (f *feeder) batch(stream string, events ...event) penstock.Batch {
 	for _, e := range events {
 		if e.time == 0 {
 			e.time = f.logTime
+		}
+		if e.body == "" {
+			e.body = "{}"
 		}
 		f.builder.Add(penstock.Event{ID: []byte(e.id), Key: []byte(e.key), Time: e.time, Body: []byte(e.body)})
 	}

@@ -51,9 +51,12 @@ func Open(ctx context.Context, dir string, o Options) (*Database, error) {
 		if err == nil {
 			return d, nil
 		}
-		err = errors.Join(err, d.Close())
-		// A file that broke the instance was set aside: what is left is opened by a new one.
-		if !errors.Is(err, errSetAside) {
+		var away asides
+		found := errors.As(err, &away)
+		if err := errors.Join(err, d.Close()); !found {
+			return nil, err
+		}
+		if err := away.run(); err != nil {
 			return nil, err
 		}
 	}
@@ -70,23 +73,25 @@ func (d *Database) open(ctx context.Context) error {
 	if err := d.catalog.exec(ctx, "CREATE SCHEMA penstock", "CREATE SCHEMA internal"); err != nil {
 		return penstock.Wrap(penstock.Internal, "open database", err)
 	}
-	known := registry{}
 	for i, spec := range d.o.Shards {
 		s := newShard(d, i, spec)
 		d.shards = append(d.shards, s)
 		for _, p := range spec.Partitions {
 			d.holders[p] = s
 		}
-		if err := s.open(ctx, known); err != nil {
+	}
+	if err := d.openShards(ctx); err != nil {
+		return err
+	}
+	known := registry{}
+	for _, s := range d.shards {
+		if err := known.merge(s.known); err != nil {
 			return err
 		}
 	}
 	d.streams.Store(&known)
 	d.declared = known
 	d.hidden.Store(&cutoffs{})
-	if err := d.checkGaps(ctx); err != nil {
-		return err
-	}
 	if err := d.share(ctx, known); err != nil {
 		return err
 	}

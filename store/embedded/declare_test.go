@@ -118,6 +118,21 @@ func TestEveryColumnType(t *testing.T) {
 	expect(t, d, "select i, d, m, b, w from clicks where id = '3'", "[[<nil> <nil> <nil> <nil> <nil>]]")
 }
 
+// What the door would have refused is stored as it is, with columns of NULL.
+func TestBodiesThatAreNoJSON(t *testing.T) {
+	o := Options{Cluster: testCluster(4), Shards: deal(4, 1), Streams: []penstock.Stream{clicks(bigint("n"), textual("a"))}}
+	d := openDatabase(t, t.TempDir(), o)
+	f := newFeeder(o.Cluster)
+	whole := `{"n":1,"a":"xé\\u0041","b":{"c":[1,2,{"d":null}]}}`
+	var events []event
+	for i := range len(whole) {
+		events = append(events, event{id: fmt.Sprint(i), body: whole[:i+1]}, event{id: fmt.Sprint(i, "-"), body: whole[i:]})
+	}
+	apply(t, d, f.batch("clicks", append(events, event{id: "good", body: whole})...))
+	expect(t, d, "select count(*) from clicks", fmt.Sprintf("[[%d]]", 2*len(whole)+1))
+	expect(t, d, "select n, a from clicks where id = 'good'", `[[1 xé\u0041]]`)
+}
+
 func TestRefusedDeclarations(t *testing.T) {
 	o := Options{Cluster: testCluster(4), Shards: deal(4, 1), Streams: []penstock.Stream{
 		{Name: "clicks", KeyField: "link", Columns: []penstock.Column{bigint("a")}}, {Name: "empty", KeyField: "link"},

@@ -127,7 +127,7 @@ func (e *encoder) add(stream int32, r *penstock.Record) {
 // addDeclared encodes the declared columns. A value that does not fit its column was accepted before the column was
 // declared, since the door checks: it is NULL, as in all rows from before, and still stands in data.
 func (e *encoder) addDeclared(c chunk, body []byte) {
-	e.selector.Select(body, e.values)
+	e.pick(body)
 	for i, column := range e.declared {
 		if column.Path == "" {
 			c[i].null()
@@ -139,6 +139,17 @@ func (e *encoder) addDeclared(c chunk, body []byte) {
 		}
 		c[i].cell(column.Type, cell)
 	}
+}
+
+// pick finds the values of the declared columns. A body that is no JSON cannot come through the door; if one is there it has
+// no values, and does not end the process at each attempt to apply it.
+func (e *encoder) pick(body []byte) {
+	defer func() {
+		if recover() != nil {
+			clear(e.values)
+		}
+	}()
+	e.selector.Select(body, e.values)
 }
 
 // grow begins a chunk.

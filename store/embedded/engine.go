@@ -117,9 +117,18 @@ func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"
 
 func isOutOfMemory(err error) bool { return isDuck(err, duckdb.ErrorTypeOutOfMemory) }
 
+// isBusy reports whether a checkpoint has to wait for readers of what was before a declaration.
+func isBusy(err error) bool { return isDuck(err, duckdb.ErrorTypeTransaction) }
+
 func isDuck(err error, kind duckdb.ErrorType) bool {
 	var e *duckdb.Error
 	return errors.As(err, &e) && e.Type == kind
+}
+
+// isDamaged reports whether a block of a file is not there, or does not have its checksum.
+func isDamaged(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "Corrupt database file") || strings.Contains(text, "Could not read enough bytes from file")
 }
 
 // isBroken reports whether the instance refuses all further work: only a new process helps.

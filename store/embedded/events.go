@@ -28,7 +28,7 @@ func (d *Database) Events(ctx context.Context, q penstock.KeyQuery) ([]penstock.
 		if err != nil && ctx.Err() == nil && removed != d.removed.Load() {
 			continue // a file was removed meanwhile
 		}
-		return found, queryError(ctx, err)
+		return found, d.report(queryError(ctx, err))
 	}
 }
 

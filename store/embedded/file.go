@@ -42,6 +42,7 @@ type identity struct {
 	MapEpoch    int                  `json:"map_epoch"`
 	Owned       []penstock.Partition `json:"owned"`
 	Number      int                  `json:"number"`
+	From        penstock.Positions   `json:"from"` // where the file before it ended
 }
 
 // state is what a commit changes beside rows, in the same transaction. A file's state says what was true when its last
@@ -75,7 +76,8 @@ type file struct {
 	number int
 	path   string
 	alias  string // its name as a catalog of the instance
-	state  state  // of the newest file: as of the last commit; guarded by the shard's mu
+	from   penstock.Positions
+	state  state // of the newest file: as of the last commit; guarded by the shard's mu
 	tables atomic.Pointer[columnsByTable]
 }
 
@@ -222,6 +224,12 @@ func (f *file) load(ctx context.Context, c conn) (identity, error) {
 	}
 	if err := errors.Join(json.Unmarshal([]byte(idText), &id), json.Unmarshal([]byte(stateText), &f.state)); err != nil {
 		return id, err
+	}
+	if f.state.Rows == nil {
+		f.state.Rows = map[int32]int64{}
+	}
+	if f.state.Positions == nil {
+		f.state.Positions = penstock.Positions{}
 	}
 	return id, f.loadTables(ctx, c)
 }

@@ -25,6 +25,7 @@ type Options struct {
 	Checkpoint penstock.Bytes // written to the write-ahead log before it is brought into the file; default 32 MiB
 	FileRows   int64          // after which a shard begins a file within a period; default 100 M
 	Period     time.Duration  // of log time that a file holds at most; default a day
+	Idle       time.Duration  // after its last commit, at which Retain makes a shard safe that rests; default 10 s
 	QueryRows  int            // that a query returns at most; default 100,001, so that whoever cuts at 100,000 knows it
 
 	Trace Trace
@@ -51,6 +52,7 @@ type Trace struct {
 
 	Opened   func(shard string, files int, took time.Duration)
 	SetAside func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
+	Damaged  func(err error)                     // a query came upon a block that is not what was written
 	Removed  func(shard, file string, rows int64)
 	Shed     func(queries int) // ended so that a batch finds memory
 }
@@ -62,8 +64,9 @@ const (
 	defaultFileRows                  = 100_000_000
 	defaultPeriod                    = 24 * time.Hour
 	defaultQueryRows                 = 100_001
+	defaultIdle                      = 10 * time.Second
 	maxTypedStreams                  = 100 // streams with declared columns: each costs a table in every commit
-	maxFiles                         = 100 // of a shard, before only the period begins a new one
+	maxFiles                         = 100 // of a shard, before files hold more than a period
 )
 
 func (o Options) withDefaults() Options {
@@ -72,6 +75,7 @@ func (o Options) withDefaults() Options {
 	def(&o.FileRows, defaultFileRows)
 	def(&o.Period, defaultPeriod)
 	def(&o.QueryRows, defaultQueryRows)
+	def(&o.Idle, defaultIdle)
 	if o.LogFirst == nil {
 		o.LogFirst = func() (penstock.Positions, error) { return penstock.Positions{}, nil }
 	}

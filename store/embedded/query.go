@@ -29,7 +29,7 @@ func (d *Database) Query(ctx context.Context, q penstock.Query) (penstock.Rows, 
 			r.finish()
 			return r, nil
 		}
-		err = errors.Join(queryError(ctx, err), r.release())
+		err = errors.Join(d.report(queryError(ctx, err)), r.release())
 		if ctx.Err() == nil && removed != d.removed.Load() {
 			continue // a view was read that showed a file which was removed meanwhile
 		}
@@ -133,12 +133,22 @@ func queryError(ctx context.Context, err error) error {
 		return err
 	case isOutOfMemory(err):
 		return penstock.Refusef("query_limit", op, "the statement needs more memory than a query may use")
+	case isDamaged(err):
+		return penstock.Wrap(penstock.Corrupt, op, err)
 	case isBroken(err):
 		return penstock.Wrap(penstock.Internal, op, err)
 	case errors.As(err, &duck) && userError(duck.Type):
 		return penstock.Refusef("bad_query", op, "%s", complaint(duck.Msg))
 	}
 	return penstock.Wrap(penstock.Internal, op, err)
+}
+
+// report tells the operator of damage that a statement came upon, and returns err.
+func (d *Database) report(err error) error {
+	if penstock.Is(err, penstock.Corrupt) && d.o.Trace.Damaged != nil {
+		d.o.Trace.Damaged(err)
+	}
+	return err
 }
 
 // complaint returns DuckDB's message about a user's statement. Its lines are counted from the wrapping one's, and what its

@@ -2,10 +2,10 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,48 +16,191 @@ import (
 // rows are written with the position of the log up to which they go, so a shard that stands at an older position reads
 // on from there and ends with the same rows.
 
-// errSetAside tells Open to begin again, with a new instance, without the file that was set aside.
-var errSetAside = errors.New("a file was set aside")
+// asides are files to be set aside. As an error they tell Open to do so, and to begin again with a new instance.
+type asides []aside
 
-// open attaches the shard's files and adds the streams that they know to known.
-func (s *shard) open(ctx context.Context, known registry) error {
-	began := time.Now()
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return penstock.Wrap(penstock.Unavailable, "open shard "+s.spec.Name, err)
+type aside struct {
+	shard *shard
+	path  string
+	why   error
+}
+
+// Error names the files.
+func (a asides) Error() string {
+	var names []string
+	for _, one := range a {
+		names = append(names, fmt.Sprintf("%s: %v", one.path, one.why))
 	}
-	var err error
-	if s.conn, err = s.db.engine.conn(ctx); err != nil {
-		return penstock.Wrap(penstock.Internal, "open shard "+s.spec.Name, err)
-	}
-	if err := s.conn.exec(ctx, "USE memory.internal"); err != nil { // for what shard.views makes
-		return penstock.Wrap(penstock.Internal, "open shard "+s.spec.Name, err)
-	}
-	numbers, err := listFiles(s.dir)
-	if err != nil {
-		return penstock.Wrap(penstock.Unavailable, "open shard "+s.spec.Name, err)
-	}
-	for i, number := range numbers {
-		if err := s.openFile(ctx, number, i == len(numbers)-1); err != nil {
-			return err
+	return strings.Join(names, "; ")
+}
+
+// run renames the files, the last first, so that a crash in between leaves a shard that opens. Nothing has them open.
+func (a asides) run() error {
+	for i := len(a) - 1; i >= 0; i-- {
+		if _, err := os.Stat(a[i].path); err != nil {
+			continue
+		}
+		path := fmt.Sprintf("%s.damaged-%s", a[i].path, time.Now().UTC().Format("20060102T150405.000000000"))
+		if err := os.Rename(a[i].path, path); err != nil {
+			return penstock.Wrap(penstock.Unavailable, "set aside "+a[i].path, err)
+		}
+		if err := syncDir(a[i].shard.dir); err != nil {
+			return penstock.Wrap(penstock.Unavailable, "set aside "+a[i].path, err)
+		}
+		if trace := a[i].shard.db.o.Trace.SetAside; trace != nil {
+			trace(a[i].shard.spec.Name, filepath.Base(path), a[i].why)
 		}
 	}
-	if len(s.files) == 0 {
-		f, err := s.addFile(ctx, nil)
+	return nil
+}
+
+// mend decides what to do about what a survey found: nothing, files to be set aside, or a refusal, with Conflict.
+func (s *shard) mend(v *survey) (asides, error) {
+	var away asides
+	for _, number := range v.logs {
+		// Without its log a file is as its last checkpoint left it, and nothing that the log has given up is newer.
+		away = append(away, aside{s, filePath(s.dir, number) + ".wal", v.damaged[number]})
+	}
+	if len(away) > 0 {
+		return away, nil
+	}
+	for _, h := range v.holes() {
+		missing, err := s.missing(h.start)
+		if err != nil {
+			return nil, err
+		}
+		if len(missing) > 0 && !s.db.o.AcceptGap {
+			return nil, &penstock.Error{Code: penstock.Conflict, Op: "open " + filePath(s.dir, h.number), Reason: "gap", Err: fmt.Errorf(
+				"%w. The log no longer holds all that came from there on: %s. Restore the file from a backup, or go on without its rows: --accept-gap",
+				h.why, strings.Join(missing, ", "))}
+		}
+		more, err := s.logHas(h.end)
+		if err != nil {
+			return nil, err
+		}
+		if len(missing) == 0 || more {
+			// All that is left of it comes again from the log, and what follows it with it.
+			return append(away, s.asideFrom(h.number, v.last, h.why)...), nil
+		}
+		v.manifest.Gaps = append(v.manifest.Gaps, h.next)
+		away = append(away, s.asideFrom(h.number, h.next-1, h.why)...)
+	}
+	return away, nil
+}
+
+// asideFrom sets aside a range of files.
+func (s *shard) asideFrom(first, last int, why error) asides {
+	var away asides
+	for n := first; n <= last; n++ {
+		for _, path := range withLogs(filePath(s.dir, n)) {
+			if _, err := os.Stat(path); err == nil {
+				away = append(away, aside{s, path, why})
+			}
+		}
+	}
+	return away
+}
+
+// logHas reports whether the log holds something that lies before the given positions; before nil: before the end.
+func (s *shard) logHas(end penstock.Positions) (bool, error) {
+	first, err := s.db.o.LogFirst()
+	if err != nil || end == nil {
+		return end == nil, err
+	}
+	for p := range s.owned {
+		if first[p].Less(end[p]) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// openShards brings the shards up. Nothing of any of them is changed before all have been looked at.
+func (d *Database) openShards(ctx context.Context) error {
+	surveys := make([]*survey, len(d.shards))
+	var away asides
+	for i, s := range d.shards {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+		v, err := s.look(ctx)
 		if err != nil {
 			return err
 		}
-		s.files = append(s.files, f)
+		more, err := s.mend(v)
+		if err != nil {
+			return err
+		}
+		if f := v.newest(); f != nil {
+			s.position = f.state.Positions
+		}
+		away, surveys[i] = append(away, more...), v
 	}
-	s.known = registry{}
-	if err := s.newest().loadStreams(ctx, s.conn, s.known); err != nil {
-		return s.outage("read streams", err)
+	if len(away) > 0 {
+		// What was given up is written first: it is true whatever is renamed.
+		for i, s := range d.shards {
+			if err := s.writeManifest(surveys[i].manifest); err != nil {
+				return err
+			}
+		}
+		return away
 	}
-	if err := known.merge(s.known); err != nil {
+	if err := d.checkGaps(); err != nil {
 		return err
 	}
-	s.position = s.newest().state.Positions
-	// What DuckDB replayed from its log is brought into the file, so that it is safe and need not be replayed again.
-	if err := s.checkpoint(ctx); err != nil {
+	for i, s := range d.shards {
+		if err := s.start(ctx, surveys[i]); err != nil {
+			return s.startAgain(surveys[i], err)
+		}
+	}
+	return nil
+}
+
+// startAgain decides what to do about a shard whose newest file could be looked at, but not be brought up to date: what
+// DuckDB had to read again for that is damaged.
+func (s *shard) startAgain(v *survey, err error) error {
+	if v.last == 0 || !isDamaged(err) || passing(err) {
+		return err
+	}
+	v.damaged[v.last] = err
+	delete(v.files, v.last)
+	away, refused := s.mend(v)
+	if refused != nil {
+		return refused
+	}
+	return away
+}
+
+// connect opens the connection by which the shard is written.
+func (s *shard) connect(ctx context.Context) error {
+	op := "open shard " + s.spec.Name
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return penstock.Wrap(penstock.Unavailable, op, err)
+	}
+	var err error
+	if s.conn, err = s.db.engine.conn(ctx); err != nil {
+		return penstock.Wrap(penstock.Internal, op, err)
+	}
+	return penstock.Wrap(penstock.Internal, op, s.conn.exec(ctx, "USE memory.internal")) // for what shard.views makes
+}
+
+// start takes the files of a survey, in which nothing is wrong any more, and makes the newest one ready to be written.
+func (s *shard) start(ctx context.Context, v *survey) error {
+	began := time.Now()
+	if err := s.writeManifest(v.manifest); err != nil {
+		return err
+	}
+	for _, path := range v.remove {
+		if err := removeIfThere(path); err != nil {
+			return penstock.Wrap(penstock.Unavailable, "remove "+path, err)
+		}
+	}
+	for n := v.manifest.First; n <= v.last; n++ {
+		if f := v.files[n]; f != nil {
+			s.files = append(s.files, f)
+		}
+	}
+	if err := s.startNewest(ctx); err != nil {
 		return err
 	}
 	if s.db.o.Trace.Opened != nil {
@@ -66,118 +209,23 @@ func (s *shard) open(ctx context.Context, known registry) error {
 	return nil
 }
 
-// openFile attaches a file, the newest to be written. A file that was never finished is removed.
-func (s *shard) openFile(ctx context.Context, number int, newest bool) error {
-	f := s.file(number)
-	_, noLog := os.Stat(f.path + ".wal")
-	readOnly := !newest && errors.Is(noLog, os.ErrNotExist)
-	err := attach(ctx, s.conn, f, readOnly)
-	if err != nil {
-		return s.damaged(f, newest, err)
+// startNewest attaches the newest file to be written, or makes the first one.
+func (s *shard) startNewest(ctx context.Context) error {
+	if len(s.files) == 0 {
+		f, err := s.addFile(ctx, nil)
+		if err != nil {
+			return err
+		}
+		s.files = append(s.files, f)
+	} else if err := attach(ctx, s.conn, s.newest(), false); err != nil {
+		return penstock.Wrap(penstock.Unavailable, "open "+s.newest().path, err)
 	}
-	var finished bool
-	err = s.conn.QueryRowContext(ctx, "SELECT count(*) > 0 FROM duckdb_tables() WHERE database_name = ? AND table_name = 'identity'",
-		f.alias).Scan(&finished)
-	if err == nil && !finished && newest {
-		return s.drop(ctx, f)
-	}
-	if err != nil || !finished {
-		return s.damaged(f, newest, errors.Join(err, errors.New("it has no identity")))
-	}
-	id, err := f.load(ctx, s.conn)
-	if penstock.Is(err, penstock.Conflict) {
+	s.position = s.newest().state.Positions
+	if err := s.skipGap(ctx); err != nil {
 		return err
 	}
-	if err != nil {
-		return s.damaged(f, newest, err)
-	}
-	if err := s.check(id); err != nil {
-		return err
-	}
-	if f.state.Rows == nil {
-		f.state.Rows = map[int32]int64{}
-	}
-	if f.state.Positions == nil {
-		f.state.Positions = penstock.Positions{}
-	}
-	s.files = append(s.files, f)
-	return nil
-}
-
-// damaged decides what to do about a file that cannot be read. It returns errSetAside when Open can go on without it.
-func (s *shard) damaged(f *file, newest bool, err error) error {
-	if passing(err) {
-		return penstock.Wrap(penstock.Unavailable, "open "+f.path, err)
-	}
-	if _, stat := os.Stat(f.path + ".wal"); stat == nil {
-		// Without its log the file is as its last checkpoint left it, and nothing that the log has given up is newer.
-		return s.setAside(f.path+".wal", err)
-	}
-	start := penstock.Positions{}
-	if len(s.files) > 0 {
-		start = s.files[len(s.files)-1].state.Positions
-	}
-	missing, boundsErr := s.missing(start)
-	switch {
-	case boundsErr != nil:
-		return boundsErr
-	case newest, len(missing) > 0 && s.db.o.AcceptGap:
-		return s.setAside(f.path, err)
-	case len(missing) > 0:
-		return penstock.Errorf(penstock.Conflict, "open "+f.path, "%w; the log no longer holds what it held: %s. "+
-			"Restore the file from a backup, or go on without its rows: --accept-gap", err, strings.Join(missing, ", "))
-	}
-	// All of it comes again from the log, and what follows it with it.
-	return s.setAsideFrom(f.number, err)
-}
-
-// passing reports whether an error says nothing about the file.
-func passing(err error) bool {
-	if isOutOfMemory(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	text := err.Error()
-	for _, sign := range []string{"lock on file", "Permission", "Too many open files", "No space left", "Read-only file system"} {
-		if strings.Contains(text, sign) {
-			return true
-		}
-	}
-	return false
-}
-
-// setAside renames a file so that nothing opens it again.
-func (s *shard) setAside(path string, why error) error {
-	aside := fmt.Sprintf("%s.damaged-%s", path, time.Now().UTC().Format("20060102T150405.000000000"))
-	if err := os.Rename(path, aside); err != nil {
-		return penstock.Wrap(penstock.Unavailable, "set aside "+path, err)
-	}
-	if err := syncDir(s.dir); err != nil {
-		return penstock.Wrap(penstock.Unavailable, "set aside "+path, err)
-	}
-	if s.db.o.Trace.SetAside != nil {
-		s.db.o.Trace.SetAside(s.spec.Name, filepath.Base(aside), why)
-	}
-	return errSetAside
-}
-
-// setAsideFrom sets aside a file and all that follow it, the newest first, so that a crash in between leaves a shard that
-// opens.
-func (s *shard) setAsideFrom(number int, why error) error {
-	numbers, err := listFiles(s.dir)
-	if err != nil {
-		return penstock.Wrap(penstock.Unavailable, "set aside files", err)
-	}
-	for i := len(numbers) - 1; i >= 0 && numbers[i] >= number; i-- {
-		for _, path := range []string{filePath(s.dir, numbers[i]) + ".wal", filePath(s.dir, numbers[i])} {
-			if _, err := os.Stat(path); err != nil {
-				continue
-			}
-			if err := s.setAside(path, why); !errors.Is(err, errSetAside) {
-				return err
-			}
-		}
-	}
-	return errSetAside
+	// What DuckDB replayed from its log is brought into the file, so that it is safe and need not be replayed again.
+	return s.checkpoint(ctx)
 }
 
 // missing names the ranges from the given positions on that the log no longer holds.
@@ -203,43 +251,57 @@ func (s *shard) missing(from penstock.Positions) ([]string, error) {
 	return ranges, nil
 }
 
-// checkGaps refuses shards that stand before the log's oldest record, since what lies between is lost for them, or with
-// AcceptGap moves them there.
-func (d *Database) checkGaps(ctx context.Context) error {
+// checkGaps refuses shards that stand before the log's oldest record, since what lies between is lost for them. With
+// AcceptGap they are moved there later.
+func (d *Database) checkGaps() error {
 	for _, s := range d.shards {
 		missing, err := s.missing(s.position)
 		if err != nil {
 			return err
 		}
-		if len(missing) == 0 {
-			continue
-		}
-		if !d.o.AcceptGap {
+		if len(missing) > 0 && !d.o.AcceptGap {
 			return &penstock.Error{Code: penstock.Conflict, Op: "open shard " + s.spec.Name, Reason: "gap", Err: fmt.Errorf(
 				"the log no longer holds %s. Restore a newer backup of the shard, or go on without those events: --accept-gap",
 				strings.Join(missing, ", "))}
-		}
-		if err := s.skipTo(ctx); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// skipTo moves the shard's positions up to the oldest that the log has.
-func (s *shard) skipTo(ctx context.Context) error {
+// skipGap moves the shard's positions up to the oldest that the log has.
+func (s *shard) skipGap(ctx context.Context) error {
+	missing, err := s.missing(s.position)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
 	first, err := s.db.o.LogFirst()
 	if err != nil {
 		return err
 	}
-	next := s.newest().state.clone()
+	f := s.newest()
+	next := f.state.clone()
 	for p := range s.owned {
 		next.Positions.Raise(penstock.Positions{p: first[p]})
 	}
-	f := s.newest()
 	if err := s.conn.transaction(ctx, func() error { return f.putState(ctx, s.conn, next) }); err != nil {
 		return s.outage("skip a gap", err)
 	}
 	s.publish(next)
-	return s.checkpoint(ctx)
+	return nil
+}
+
+// writeManifest writes the manifest if it says something new.
+func (s *shard) writeManifest(m manifest) error {
+	s.manifest = m
+	old, err := readManifest(s.dir)
+	if err == nil && old != nil && old.First == m.First && slices.Equal(old.Gaps, m.Gaps) {
+		return nil
+	}
+	path := filepath.Join(s.dir, manifestName)
+	if penstock.Is(err, penstock.Corrupt) {
+		if err := (asides{{s, path, err}}).run(); err != nil {
+			return err
+		}
+	}
+	return penstock.Wrap(penstock.Unavailable, "write "+path, m.write(s.dir))
 }

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"penstock"
 )
-
-// idleCheckpoint is how long after its last commit a shard that rests is made safe.
-const idleCheckpoint = 10 * time.Second
 
 // Retain removes files of which no row is to be kept any more, hides rows that are past their stream's time in files that
 // stay, and makes shards safe that have come to rest. Time is log time: that of the newest row.
@@ -20,7 +18,8 @@ func (d *Database) Retain(ctx context.Context) error {
 	now := d.logTime()
 	err := d.hideExpired(ctx, now)
 	for _, s := range d.shards {
-		err = errors.Join(err, d.removeExpired(ctx, s, now), s.rest(ctx))
+		err = errors.Join(err, d.removeExpired(ctx, s, now))
+		s.rest(ctx)
 	}
 	return err
 }
@@ -33,13 +32,12 @@ func (d *Database) logTime() penstock.Micros {
 }
 
 // rest checkpoints a shard whose last commit is a while ago.
-func (s *shard) rest(ctx context.Context) error {
+func (s *shard) rest(ctx context.Context) {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	if s.closed || !s.unsafe || time.Since(s.committed) < idleCheckpoint {
-		return nil
+	if !s.closed && s.unsafe && time.Since(s.committed) >= s.db.o.Idle {
+		s.tryCheckpoint(ctx)
 	}
-	return s.checkpoint(ctx)
 }
 
 // hideExpired moves the time before which a stream's rows are hidden. It changes the view only once a hundredth of the
@@ -105,19 +103,28 @@ func (d *Database) expired(f *file, now penstock.Micros) bool {
 	return true
 }
 
-// remove takes a file out of the views, then out of the instance, then off the disk. Queries that run keep what they read.
+// remove takes a file out of the views, then out of the instance, then off the disk. Queries that run keep what they read;
+// one that has only read the views so far is asked again.
 func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
+	op := "remove " + filepath.Base(f.path)
 	s.mu.Lock()
 	s.files = s.files[1:]
 	s.mu.Unlock()
+	d.unshown.Store(true)
 	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx)); err != nil {
 		return err
 	}
+	d.unshown.Store(false)
+	d.removed.Add(1)
 	if err := d.catalog.exec(ctx, "DETACH "+f.alias); err != nil {
-		return s.outage("remove "+filepath.Base(f.path), err)
+		return s.outage(op, err)
 	}
-	if err := errors.Join(removeIfThere(f.path), removeIfThere(f.path+".wal"), syncDir(s.dir)); err != nil {
-		return s.outage("remove "+filepath.Base(f.path), err)
+	next := manifest{First: f.number + 1, Gaps: slices.DeleteFunc(slices.Clone(s.manifest.Gaps), func(n int) bool { return n <= f.number+1 })}
+	if err := s.writeManifest(next); err != nil {
+		return err
+	}
+	if err := errors.Join(s.drop(ctx, f), syncDir(s.dir)); err != nil {
+		return s.outage(op, err)
 	}
 	if d.o.Trace.Removed != nil {
 		d.o.Trace.Removed(s.spec.Name, filepath.Base(f.path), f.state.rows())

@@ -22,6 +22,8 @@ type shard struct {
 	owned  map[penstock.Partition]bool
 	known  registry // what its newest file said when it was opened
 
+	manifest manifest // guarded by applying
+
 	applying  sync.Mutex
 	conn      conn
 	encoders  map[tableName]*encoder
@@ -152,14 +154,14 @@ func (s *shard) ended(op string) error {
 // addFile makes the shard's next file, which takes over where the last one stands. The caller holds applying; the new
 // file is not written before a view shows it.
 func (s *shard) addFile(ctx context.Context, streams []registered) (*file, error) {
-	number, positions := 1, penstock.Positions{}
+	number, positions := s.manifest.First, penstock.Positions{}
 	if files := s.list(); len(files) > 0 {
 		last := files[len(files)-1]
 		number, positions = last.number+1, last.state.Positions
 	}
 	f := s.file(number)
-	f.state = state{Positions: positions.Clone(), Rows: map[int32]int64{}}
-	if err := createFile(ctx, s.conn, f, s.identity(number), streams); err != nil {
+	f.from, f.state = positions, state{Positions: positions.Clone(), Rows: map[int32]int64{}}
+	if err := createFile(ctx, s.conn, f, s.identity(f), streams); err != nil {
 		return nil, s.outage("make file", errors.Join(err, s.drop(ctx, f)))
 	}
 	return f, s.outageOrNil("sync directory", syncDir(s.dir))
@@ -169,7 +171,11 @@ func (s *shard) addFile(ctx context.Context, streams []registered) (*file, error
 func (s *shard) drop(ctx context.Context, f *file) error {
 	ctx = context.WithoutCancel(ctx)
 	_ = s.conn.exec(ctx, "DETACH DATABASE IF EXISTS "+f.alias) // it may not be there
-	return errors.Join(removeIfThere(f.path), removeIfThere(f.path+".wal"))
+	var all []error
+	for _, path := range withLogs(f.path) {
+		all = append(all, removeIfThere(path))
+	}
+	return errors.Join(all...)
 }
 
 func (s *shard) outageOrNil(op string, err error) error {
@@ -185,11 +191,11 @@ func (s *shard) file(number int) *file {
 	return f
 }
 
-func (s *shard) identity(number int) identity {
+func (s *shard) identity(f *file) identity {
 	c := s.db.o.Cluster
 	return identity{
 		Cluster: c.ID, Partitions: c.Partitions, Fingerprint: c.Key.Fingerprint(),
-		Shard: s.spec.Name, MapEpoch: 1, Owned: s.Partitions(), Number: number,
+		Shard: s.spec.Name, MapEpoch: 1, Owned: s.Partitions(), Number: f.number, From: f.from,
 	}
 }
 

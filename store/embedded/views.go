@@ -135,7 +135,9 @@ func (s *shard) roll(ctx context.Context, streams []registered) error {
 	if s.closed {
 		return s.ended("begin file")
 	}
-	if err := s.checkpoint(ctx); err != nil {
+	if err := s.checkpoint(ctx); isBusy(err) {
+		return nil // the next batch tries again, this one goes where the last one went
+	} else if err != nil {
 		return err
 	}
 	f, err := s.addFile(ctx, streams)
