@@ -38,11 +38,14 @@ type Database struct {
 // queried. It fails with Conflict when a shard belongs elsewhere, or lacks rows that the log no longer has.
 func Open(ctx context.Context, dir string, o Options) (*Database, error) {
 	o = o.withDefaults()
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, penstock.Wrap(penstock.Invalid, "find "+dir, err)
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "tmp")); err != nil { // what queries spilled before a crash
+	if err := os.RemoveAll(filepath.Join(dir, temporary)); err != nil { // what queries spilled before a crash
 		return nil, penstock.Wrap(penstock.Unavailable, "clear temporary files", err)
 	}
 	for {

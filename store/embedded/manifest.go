@@ -14,65 +14,69 @@ import (
 )
 
 // manifest says which files a shard must have: without it a file that went missing at the front would be taken for one that
-// was removed for its age. It is written anew, never in place, before what it says comes true.
+// was removed for its age. It is written anew, never in place, before what it says comes true. docs/format/shard.md.
 type manifest struct {
-	Format   int `json:"format"`
-	Features int `json:"features"`
+	Version  int      `json:"version"`
+	Features []string `json:"required_features"`
 
-	First int   `json:"first"`          // number of the oldest file; what lies below was removed
-	Gaps  []int `json:"gaps,omitempty"` // files that do not begin where the one before ends: rows between are lost, and given up
-
-	Sum string `json:"crc32c"` // of the same text with an empty one: what it says removes files
+	First int   `json:"first_file"` // what lies below was removed
+	Gaps  []int `json:"gaps"`       // files that do not begin where the one before ends: rows between are lost, and given up
 }
 
-// manifestName is its name within a shard's directory.
-const manifestName = "files.json"
+// The manifest's name within a shard's directory, and that of one being written.
+const (
+	manifestName    = "manifest"
+	manifestTemp    = "manifest.tmp"
+	manifestVersion = 1
+)
 
 // readManifest returns the manifest of a directory, nil if there is none. It fails with Conflict if a newer version wrote it,
 // with Corrupt if it cannot be read.
 func readManifest(dir string) (*manifest, error) {
-	path := filepath.Join(dir, manifestName)
-	text, err := os.ReadFile(path)
+	op := "read " + filepath.Join(dir, manifestName)
+	data, err := os.ReadFile(filepath.Join(dir, manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, penstock.Wrap(penstock.Unavailable, "read "+path, err)
+		return nil, penstock.Wrap(penstock.Unavailable, op, err)
+	}
+	end := bytes.LastIndex(data, []byte("crc32c "))
+	if end < 0 || string(data[end:]) != checksumLine(data[:end]) {
+		return nil, penstock.Errorf(penstock.Corrupt, op, "the checksum differs")
 	}
 	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, penstock.Wrap(penstock.Corrupt, "read "+path, err)
+	if err := json.Unmarshal(data[:end], &m); err != nil {
+		return nil, penstock.Wrap(penstock.Corrupt, op, err)
 	}
-	if signed, err := m.encode(); err != nil || !bytes.Equal(signed, text) {
-		return nil, penstock.Errorf(penstock.Corrupt, "read "+path, "its checksum is not that of its text")
-	}
-	if m.Format != fileFormat || m.Features != fileFeatures {
-		return nil, penstock.Errorf(penstock.Conflict, "read "+path, "format %d with features %#x is not known to this version", m.Format, m.Features)
+	if m.Version != manifestVersion || len(m.Features) > 0 {
+		return nil, penstock.Errorf(penstock.Conflict, op, "version %d with features %q is not known: a newer version wrote it", m.Version, m.Features)
 	}
 	return &m, nil
 }
 
-// encode returns the text of a manifest with its checksum.
+// checksumLine is the last line of a manifest: what it says removes files.
+func checksumLine(text []byte) string {
+	return fmt.Sprintf("crc32c %08x\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)))
+}
+
 func (m manifest) encode() ([]byte, error) {
-	m.Sum = ""
-	text, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	m.Sum = fmt.Sprintf("%08x", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)))
-	text, err = json.Marshal(m)
-	return append(text, '\n'), err
+	text, err := json.MarshalIndent(m, "", "  ")
+	text = append(text, '\n')
+	return append(text, checksumLine(text)...), err
 }
 
 // write replaces the manifest of a directory. It is durable when write returns.
 func (m manifest) write(dir string) error {
-	m.Format, m.Features = fileFormat, fileFeatures
+	m.Version, m.Features = manifestVersion, []string{}
+	if m.Gaps == nil {
+		m.Gaps = []int{}
+	}
 	text, err := m.encode()
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, manifestName)
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, manifestTemp), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func (m manifest) write(dir string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.Rename(filepath.Join(dir, manifestTemp), filepath.Join(dir, manifestName)); err != nil {
 		return err
 	}
 	return syncDir(dir)

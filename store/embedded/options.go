@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"penstock"
@@ -81,6 +82,31 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// check refuses what would end in a shard that lies elsewhere than it should.
+func (o Options) check() error {
+	const op = "check options"
+	if err := o.Cluster.Validate(); err != nil {
+		return err
+	}
+	names, partitions := map[string]bool{temporary: true}, map[penstock.Partition]bool{}
+	for _, s := range o.Shards {
+		if names[s.Name] || s.Name != filepath.Base(s.Name) || s.Name == "." || s.Name == ".." {
+			return penstock.Errorf(penstock.Invalid, op, "%q is not the name of a directory of its own", s.Name)
+		}
+		names[s.Name] = true
+		for _, p := range s.Partitions {
+			if partitions[p] || int(p) >= o.Cluster.Partitions {
+				return penstock.Errorf(penstock.Invalid, op, "partition %d of %d is given to shard %s, and to another", p, o.Cluster.Partitions, s.Name)
+			}
+			partitions[p] = true
+		}
+	}
+	return nil
+}
+
+// temporary is the directory, beside the shards, to which queries spill what exceeds the memory. It is removed at each start.
+const temporary = "tmp"
 
 func def[T comparable](v *T, d T) {
 	var zero T

@@ -178,8 +178,8 @@ func TestRecoverManifest(t *testing.T) {
 		}
 		d := openDatabase(t, p.dir, p.o)
 		p.check(t, d, every)
-		if text, err := os.ReadFile(p.path(manifestName)); err != nil || string(text) != `{"format":1,"features":0,"first":1,"crc32c":"25d25086"}`+"\n" {
-			t.Fatalf("%s: %s %v", kind, text, err)
+		if m, err := readManifest(p.path("")); err != nil || m == nil || m.First != 1 || len(m.Gaps) > 0 {
+			t.Fatalf("%s: %+v %v", kind, m, err)
 		}
 	}
 }
@@ -194,6 +194,23 @@ func TestRecoverTemporaryFiles(t *testing.T) {
 	p.check(t, d, every)
 	if _, err := os.Stat(filepath.Join(p.dir, "tmp", "duckdb_temp_block-1.block")); err == nil {
 		t.Fatal("it is still there")
+	}
+}
+
+// Shards that would lie upon each other, or outside, are refused.
+func TestOptionsAreChecked(t *testing.T) {
+	one := []penstock.Partition{0}
+	for _, shards := range [][]ShardSpec{
+		{{"tmp", one}}, {{"", one}}, {{"..", one}}, {{"a/b", one}}, {{"a", one}, {"a", []penstock.Partition{1}}},
+		{{"a", one}, {"b", one}}, {{"a", []penstock.Partition{4}}},
+	} {
+		dir := t.TempDir()
+		if _, err := Open(t.Context(), dir, Options{Cluster: testCluster(4), Shards: shards}); !penstock.Is(err, penstock.Invalid) {
+			t.Errorf("%v: %v", shards, err)
+		}
+		if left := contents(t, dir); len(left) > 0 {
+			t.Errorf("%v: left %v", shards, left)
+		}
 	}
 }
 
@@ -279,9 +296,18 @@ func TestRefusesWhatIsNotIts(t *testing.T) {
 		},
 		"duckdb, newest": func(t *testing.T, p *past) { p.harm(t, fileName(3), newerDuckDB) },
 		"duckdb, sealed": func(t *testing.T, p *past) { p.harm(t, fileName(1), newerDuckDB) },
+		"manifest's features": func(t *testing.T, p *past) {
+			p.harm(t, manifestName, func([]byte) []byte {
+				text, err := manifest{Version: 1, Features: []string{"x"}, First: 1}.encode()
+				if err != nil {
+					t.Error(err)
+				}
+				return text
+			})
+		},
 		"manifest": func(t *testing.T, p *past) {
 			p.harm(t, manifestName, func([]byte) []byte {
-				text, err := manifest{Format: 2, First: 9}.encode()
+				text, err := manifest{Version: 2, First: 9}.encode()
 				if err != nil {
 					t.Error(err)
 				}
