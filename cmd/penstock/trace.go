@@ -145,8 +145,9 @@ func (e *engine) storeTrace() embedded.Trace {
 			m.setAside.WithLabelValues(shard).Inc()
 			e.log.Error("a file of a shard cannot be read and was set aside", "store", shard, "file", file, "error", err)
 		},
-		Damaged: func(err error) {
-			e.log.Error("a query came upon a damaged block of a shard: take its file away and start again, it is rebuilt from the log as far as that reaches", "error", err)
+		Damaged: func(shard, file string, err error) {
+			e.log.Error("a query came upon a damaged block: take the file away and start again, it is rebuilt from the log as far as that reaches",
+				"store", shard, "file", file, "error", err)
 		},
 		CheckpointFailed: func(shard string, err error) {
 			e.log.Warn("what is stored could not be made safe, it will be tried again", "store", shard, "error", err)

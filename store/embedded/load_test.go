@@ -19,7 +19,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	o := Options{
 		Cluster: testCluster(8), Shards: deal(8, 2), FileRows: 400, Checkpoint: 30_000, Memory: 256 << 20, Idle: 1,
 		Streams: []penstock.Stream{clicks(), kept("short", 1), {Name: "plain"}},
-		Trace:   Trace{Damaged: func(err error) { t.Error(err) }},
+		Trace:   Trace{Damaged: func(_, _ string, err error) { t.Error(err) }},
 	}
 	d := openDatabase(t, t.TempDir(), o)
 	var batches []penstock.Batch

@@ -48,12 +48,13 @@ type SystemTable struct {
 type Trace struct {
 	Checkpoint func(shard string, took time.Duration)
 
+	// Damaged reports that a query came upon a block that is not what was written, and in which file, if that can be told.
+	Damaged func(shard, file string, err error)
 	// CheckpointFailed reports that what is committed could not be made safe; it is tried again after the next commit.
 	CheckpointFailed func(shard string, err error)
 
 	Opened   func(shard string, files int, took time.Duration)
 	SetAside func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
-	Damaged  func(err error)                     // a query came upon a block that is not what was written
 	Removed  func(shard, file string, rows int64)
 	Shed     func(queries int) // ended so that a batch finds memory
 }

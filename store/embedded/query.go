@@ -143,14 +143,6 @@ func queryError(ctx context.Context, err error) error {
 	return penstock.Wrap(penstock.Internal, op, err)
 }
 
-// report tells the operator of damage that a statement came upon, and returns err.
-func (d *Database) report(err error) error {
-	if penstock.Is(err, penstock.Corrupt) && d.o.Trace.Damaged != nil {
-		d.o.Trace.Damaged(err)
-	}
-	return err
-}
-
 // complaint returns DuckDB's message about a user's statement. Its lines are counted from the wrapping one's, and what its
 // conversion to Arrow says comes as JSON.
 func complaint(text string) string {
@@ -180,7 +172,7 @@ func userError(t duckdb.ErrorType) bool {
 	return true
 }
 
-// rows is a result. The connection stays in its transaction until Close.
+// rows is a result. It has its connection until Close.
 type rows struct {
 	ctx    context.Context
 	end    func()

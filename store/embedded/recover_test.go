@@ -366,7 +366,12 @@ func TestRecoverFromAnything(t *testing.T) {
 			t.Fatalf("round %d, %s, %s: %v", i, name, what, err)
 		}
 		damaged := 0
-		d.o.Trace.Damaged = func(error) { damaged++ }
+		d.o.Trace.Damaged = func(shard, file string, _ error) {
+			damaged++
+			if shard != "shard-0" || file != name {
+				t.Errorf("round %d, %s, %s: it says %s of %s", i, name, what, file, shard)
+			}
+		}
 		p.feed(t, d)
 		if _, err := tryQuery(t, d, "select * from clicks union all select *, 0 from plain"); penstock.Is(err, penstock.Corrupt) && damaged == 1 {
 			what = "" // a block of rows: said so
