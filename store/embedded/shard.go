@@ -86,6 +86,9 @@ func (s *shard) Close() error {
 	if s.unsafe {
 		err = s.checkpoint(context.Background())
 	}
+	if err != nil && isBusy(err) {
+		err = nil // what is not in the file yet is in its write-ahead log
+	}
 	return errors.Join(err, s.conn.Close())
 }
 
