@@ -143,7 +143,7 @@ func TestContractOfTwoShards(t *testing.T) { contract(t, 2, Options{}) }
 
 // Files of a few rows and a checkpoint after every batch: what happens once a day happens all the time.
 func TestContractOfSmallFiles(t *testing.T) {
-	rows := int64(20)
+	rows := int64(60)
 	if testing.Short() {
 		rows = 500
 	}

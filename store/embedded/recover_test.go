@@ -349,7 +349,7 @@ func TestRecoverFromAnything(t *testing.T) {
 	whole := newPast(t)
 	random := rand.New(rand.NewPCG(11, 12))
 	names := []string{fileName(1), fileName(2), fileName(3), fileName(3) + ".wal"}
-	rounds := 60
+	rounds := 40
 	if testing.Short() {
 		rounds = 20
 	}
