@@ -188,6 +188,46 @@ func TestQueryStreamsRows(t *testing.T) {
 	}
 }
 
+func TestRawRowsAreTheServersOwnBytes(t *testing.T) {
+	c := newDirect(t, 0, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"columns":[{"name":"d","type":"JSON"}],"rows":[[{"z":1.50,"a":9007199254740993}]],"row_count":1,"truncated":false}`)
+	})
+	rows, err := c.Query(t.Context(), Query{SQL: "select d"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	row, err := rows.NextRaw()
+	if err != nil || len(row) != 1 || string(row[0]) != `{"z":1.50,"a":9007199254740993}` {
+		t.Errorf("%s, %v", row, err)
+	}
+	if _, err := rows.NextRaw(); err != io.EOF || rows.Summary().RowCount != 1 {
+		t.Errorf("%v, %+v", err, rows.Summary())
+	}
+}
+
+func TestExportTellsWhatStandsBesideTheRows(t *testing.T) {
+	c := newDirect(t, 0, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept") != CSV {
+			t.Errorf("accept %s", r.Header.Get("Accept"))
+		}
+		w.Header().Set("Penstock-As-Of", "receipt")
+		w.Header().Set("Trailer", "Penstock-Row-Count, Penstock-Truncated")
+		io.WriteString(w, "n\r\n1\r\n")
+		w.Header().Set("Penstock-Row-Count", "1")
+		w.Header().Set("Penstock-Truncated", "true")
+	})
+	result, err := c.Export(t.Context(), Query{SQL: "select n"}, CSV)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer result.Close()
+	text, err := io.ReadAll(result)
+	if s := result.Summary(); err != nil || string(text) != "n\r\n1\r\n" || s.RowCount != 1 || !s.Truncated || s.AsOf != "receipt" {
+		t.Errorf("%q, %v, %+v", text, err, s)
+	}
+}
+
 func drain(c *Client, q Query) error {
 	rows, err := c.Query(context.Background(), q)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"penstock"
@@ -44,7 +45,7 @@ func (c *Client) Query(ctx context.Context, q Query) (*Rows, error) {
 
 // Export starts a query and returns the result's bytes in a format. The caller closes it. A result that ends with an
 // error before its end was cut: the server's side of the query failed.
-func (c *Client) Export(ctx context.Context, q Query, format string) (io.ReadCloser, error) {
+func (c *Client) Export(ctx context.Context, q Query, format string) (*Export, error) {
 	ask := struct {
 		Query   string   `json:"query"`
 		Params  []any    `json:"params,omitempty"`
@@ -65,7 +66,22 @@ func (c *Client) Export(ctx context.Context, q Query, format string) (io.ReadClo
 	if err != nil {
 		return nil, err
 	}
-	return answer.Body, nil
+	return &Export{answer.Body, answer}, nil
+}
+
+// Export is a result as the server wrote it, read by one goroutine.
+type Export struct {
+	io.ReadCloser
+	answer *http.Response
+}
+
+// Summary returns what CSV, NDJSON and Arrow have no place for and the server says beside them. It is whole after Read
+// returned io.EOF; of JSON, which says it itself, it is empty.
+func (e *Export) Summary() Summary {
+	s := Summary{AsOf: e.answer.Header.Get("Penstock-As-Of")}
+	s.RowCount, _ = strconv.ParseInt(e.answer.Trailer.Get("Penstock-Row-Count"), 10, 64)
+	s.Truncated = e.answer.Trailer.Get("Penstock-Truncated") == "true"
+	return s
 }
 
 // Rows is a result that is being read, by one goroutine.
@@ -91,24 +107,36 @@ func (r *Rows) Columns() []penstock.ResultColumn { return r.columns }
 // Next returns the next row, or io.EOF after the last. The values are nil, bool, json.Number, string, []any or
 // map[string]any. The slice is the caller's. An answer that ends before its end is Unknown.
 func (r *Rows) Next() ([]any, error) {
+	var row []any
+	err := r.next(&row)
+	return row, err
+}
+
+// NextRaw is Next with the values as the server wrote them.
+func (r *Rows) NextRaw() ([]json.RawMessage, error) {
+	var row []json.RawMessage
+	err := r.next(&row)
+	return row, err
+}
+
+func (r *Rows) next(row any) error {
 	if !r.inRows {
-		return nil, io.EOF
+		return io.EOF
 	}
 	if r.json.More() {
-		var row []any
-		if err := r.json.Decode(&row); err != nil {
-			return nil, cut(err)
+		if err := r.json.Decode(row); err != nil {
+			return cut(err)
 		}
-		return row, nil
+		return nil
 	}
 	r.inRows = false
 	if _, err := r.json.Token(); err != nil { // ]
-		return nil, cut(err)
+		return cut(err)
 	}
 	if err := r.members(); err != nil {
-		return nil, cut(err)
+		return cut(err)
 	}
-	return nil, io.EOF
+	return io.EOF
 }
 
 // Summary returns what came behind the rows; it is whole after Next returned io.EOF.

@@ -47,6 +47,7 @@ type StreamInfo struct {
 	Columns    []penstock.Column `json:"columns"`
 	KeepRows   string            `json:"keep_rows"` // a duration, "" is for ever
 	Durability string            `json:"durability"`
+	Stored     *int64            `json:"stored"` // rows; nil: not known
 }
 
 // Streams asks for the streams, in the order of their names.
