@@ -44,15 +44,20 @@ type mistakes []mistake
 
 // Error returns the mistakes in the order of their lines.
 func (ms mistakes) Error() string {
+	lines := make([]string, len(ms))
+	for i, m := range ms.sorted() {
+		lines[i] = m.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// sorted returns the mistakes in the order of their lines.
+func (ms mistakes) sorted() mistakes {
 	sorted := slices.Clone(ms)
 	slices.SortStableFunc(sorted, func(a, b mistake) int {
 		return cmp.Or(cmp.Compare(a.source.name, b.source.name), cmp.Compare(a.source.line, b.source.line), cmp.Compare(a.path, b.path))
 	})
-	lines := make([]string, len(sorted))
-	for i, m := range sorted {
-		lines[i] = m.String()
-	}
-	return strings.Join(lines, "\n")
+	return sorted
 }
 
 // err returns nil if there is no mistake.

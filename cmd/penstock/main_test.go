@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,8 @@ import (
 const beProgram = "TEST_BINARY_IS_PENSTOCK"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(beProgram) != "" {
+	fuzzing := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzzworker") })
+	if os.Getenv(beProgram) != "" && !fuzzing {
 		main()
 	}
 	if err := os.Setenv(beProgram, "1"); err != nil {

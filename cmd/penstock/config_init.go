@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock"
+	"penstock/client"
+)
+
+// configTemplate is a file that changes nothing and explains what could be changed.
+//
+//go:embed config_template.yaml
+var configTemplate string
+
+func newConfigInitCommand(p *program) *cobra.Command {
+	var from string
+	cmd := &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "Writes a configuration file to begin with",
+		Long: "Writes a file that explains the settings; with --from, one that names the streams and columns of a running server, as a\n" +
+			"\"penstock dev\" is turned into a \"penstock serve\" on the same data directory. FILE - is standard output. A file that is\n" +
+			"there is kept unless --yes is given.",
+		Example: "  penstock config init\n  penstock config init --from http://127.0.0.1:7367 production.yaml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text := configTemplate
+			if from != "" {
+				var err error
+				p.url = from
+				if text, err = p.describeServer(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			return p.writeConfig(fileOf(args), text)
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "address of a running server to describe")
+	return cmd
+}
+
+// writeConfig writes a new file that only its owner can read, since it may hold a secret.
+func (p *program) writeConfig(file, text string) error {
+	if file == "-" {
+		_, err := fmt.Fprint(p.stdout, text)
+		return err
+	}
+	if _, err := os.Lstat(file); err == nil {
+		if err := p.confirm("overwrite " + file); err != nil {
+			return err
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := replaceFile(file, text); err != nil {
+		return err
+	}
+	if !p.quiet {
+		fmt.Fprintln(p.stderr, "penstock: wrote "+file)
+	}
+	return nil
+}
+
+// replaceFile puts a text in the place of a file: readers see the old one or the new one.
+func replaceFile(file, text string) error {
+	next := file + ".new"
+	f, err := os.OpenFile(next, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(next, file)
+	}
+	if err != nil {
+		_ = os.Remove(next) // it is of no use to anyone
+	}
+	return err
+}
+
+// describeServer returns a file for what a running server has.
+func (p *program) describeServer(ctx context.Context) (string, error) {
+	c, err := p.client(client.Options{})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	streams, err := c.Streams(ctx)
+	if err != nil {
+		return "", err
+	}
+	w := &yamlWriter{}
+	w.line(0, "# Written by penstock config init --from "+p.url+".")
+	w.line(0, "# The data directory stays where it is: name it here if that is not ./penstock-data.")
+	w.line(0, "# data: ./penstock-data")
+	cluster, err := c.Cluster(ctx)
+	switch {
+	case err == nil:
+		w.line(0, "# The cluster's identity; partition_key is a secret.")
+		w.line(0, "cluster:")
+		w.pair(1, "id", cluster.ID)
+		w.pair(1, "partition_key", cluster.PartitionKey)
+		w.line(0, fmt.Sprintf("partitions: %d", cluster.Partitions))
+	case penstock.Is(err, penstock.Forbidden) || penstock.Is(err, penstock.NotFound):
+		fmt.Fprintf(p.stderr, "penstock: the cluster's identity is left out: %v\n", cause(err))
+	default:
+		return "", err
+	}
+	if len(streams) == 0 {
+		w.line(0, "streams: {}")
+		return w.String(), nil
+	}
+	w.line(0, "streams:")
+	for _, s := range streams {
+		if err := w.stream(s); err != nil {
+			return "", err
+		}
+	}
+	return w.String(), nil
+}
+
+// yamlWriter writes the few shapes of YAML that a described server needs.
+type yamlWriter struct{ strings.Builder }
+
+func (w *yamlWriter) line(depth int, text string) {
+	w.WriteString(strings.Repeat("  ", depth) + text + "\n")
+}
+
+func (w *yamlWriter) pair(depth int, key, value string) {
+	w.line(depth, yamlText(key)+": "+yamlText(value))
+}
+
+func (w *yamlWriter) stream(s client.StreamInfo) error {
+	before := w.Len()
+	w.line(1, yamlText(s.Name)+":")
+	head := w.Len()
+	for _, f := range []struct{ key, value, usual string }{
+		{"id_field", s.IDField, "id"}, {"key_field", s.KeyField, "key"}, {"time_field", s.TimeField, "time"},
+		{"durability", s.Durability, string(penstock.DurabilityDisk)},
+	} {
+		if f.value != f.usual && f.value != "" {
+			w.pair(2, f.key, f.value)
+		}
+	}
+	keep, err := keepRowsOf(s)
+	if err != nil {
+		return err
+	}
+	if keep > 0 {
+		w.line(2, "keep_rows: "+Duration(keep).String())
+	}
+	if len(s.Columns) > 0 {
+		w.line(2, "columns:")
+	}
+	for _, c := range s.Columns {
+		if c.Path == c.Name {
+			w.pair(3, c.Name, typeText(c))
+		} else {
+			w.line(3, fmt.Sprintf("%s: {type: %s, path: %s}", yamlText(c.Name), yamlText(typeText(c)), yamlText(c.Path)))
+		}
+	}
+	if w.Len() == head {
+		text := w.String()[:before]
+		w.Reset()
+		w.WriteString(text)
+		w.line(1, yamlText(s.Name)+": {}")
+	}
+	return nil
+}
+
+// keepRowsOf returns how long a stream's rows are kept, 0 for ever.
+func keepRowsOf(s client.StreamInfo) (time.Duration, error) {
+	if s.KeepRows == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s.KeepRows)
+	if err != nil {
+		return 0, fmt.Errorf("stream %s: keep_rows: %w", s.Name, err)
+	}
+	return d, nil
+}
+
+// plainYAML are texts that mean themselves without quotes.
+var plainYAML = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
+
+// yamlText spells a text so that the reader of files takes it for itself.
+func yamlText(text string) string {
+	switch strings.ToLower(text) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+	default:
+		if plainYAML.MatchString(text) {
+			return text
+		}
+	}
+	return "'" + strings.NewReplacer("'", "''", "${", "$${").Replace(text) + "'"
+}
