@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/jsonscan"
 )
 
 // streams returns the configured streams in the order of their names, as the parts know them.
@@ -76,26 +76,10 @@ func columnOf(name string, spec ColumnConfig) (penstock.Column, error) {
 	return col, nil
 }
 
-// isPath reports whether text is names joined by dots, none of them empty; \. and \\ stand for . and \ in a name.
+// isPath reports whether text is names joined by dots.
 func isPath(text string) bool {
-	empty := true
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '.':
-			if empty {
-				return false
-			}
-			empty = true
-			continue
-		case text[i] == '\\':
-			i++
-			if i == len(text) || text[i] != '.' && text[i] != '\\' {
-				return false
-			}
-		}
-		empty = false
-	}
-	return !empty
+	_, err := jsonscan.ParsePath(text)
+	return err == nil
 }
 
 // cluster returns the identity that the configuration names; what it leaves out the data directory decides.
@@ -103,18 +87,6 @@ func (c *Config) cluster() clusterFile {
 	return clusterFile{
 		ID: strings.ToLower(c.Cluster.ID), PartitionKey: strings.ToLower(c.Cluster.PartitionKey), Partitions: c.Partitions,
 	}
-}
-
-// tlsConfig returns what the listener serves with, nil for plain HTTP.
-func (c *Config) tlsConfig() (*tls.Config, error) {
-	if c.TLS == (TLSConfig{}) {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(c.TLS.Cert, c.TLS.Key)
-	if err != nil {
-		return nil, penstock.Wrap(penstock.Invalid, "read certificate", err)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
 }
 
 // warnings returns what is allowed and still deserves a word.
