@@ -20,8 +20,8 @@ type noteWriter struct {
 	quiet bool // only what must be known
 
 	mu       sync.Mutex
-	trouble  string // what is being waited for
-	standing int    // characters of the progress line that stands, 0 if none does
+	troubles map[string]bool // what is being waited for
+	standing int             // characters of the progress line that stands, 0 if none does
 }
 
 // note writes a remark on a line of its own.
@@ -32,7 +32,10 @@ func (n *noteWriter) note(format string, args ...any) {
 	fmt.Fprintf(n.w, format+"\n", args...)
 }
 
-// retry says what is being waited for, once for each trouble in a row.
+// maxTroubles is how many are told before the first is over.
+const maxTroubles = 8
+
+// retry says what is being waited for, each once until it is over.
 func (n *noteWriter) retry(err error, _ time.Duration) {
 	text := cause(err).Error()
 	var e *penstock.Error
@@ -40,10 +43,15 @@ func (n *noteWriter) retry(err error, _ time.Duration) {
 		text += " (" + e.Reason + ")"
 	}
 	n.mu.Lock()
-	again := n.trouble == text
-	n.trouble = text
+	tell := !n.quiet && !n.troubles[text] && len(n.troubles) < maxTroubles
+	if tell {
+		if n.troubles == nil {
+			n.troubles = map[string]bool{}
+		}
+		n.troubles[text] = true
+	}
 	n.mu.Unlock()
-	if !again && !n.quiet {
+	if tell {
 		n.note("penstock: %s; trying again", text)
 	}
 }
@@ -52,7 +60,7 @@ func (n *noteWriter) retry(err error, _ time.Duration) {
 func (n *noteWriter) clear() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.trouble = ""
+	clear(n.troubles)
 }
 
 // draw puts text in the place of the progress line. It needs no escape sequences.
