@@ -52,6 +52,37 @@ func (b Batch) Only(partitions []Partition) Batch {
 	return part
 }
 
+// Cut splits the batch in two: its first n records, and what follows them. The blocks are shared.
+func (b Batch) Cut(n int) (first, rest Batch) {
+	cut := b.From.Clone()
+	for i, block := range b.Blocks {
+		whole := Batch{From: b.From, Next: b.Next, Blocks: b.Blocks[i : i+1]}
+		size := whole.Len()
+		if size > n {
+			whole.advance(cut, n)
+			return Batch{b.From, cut, b.Blocks[:i+1]}, Batch{cut, b.Next, b.Blocks[i:]}
+		}
+		n -= size
+		for _, g := range block.Groups {
+			if next, ok := b.Next[g.Partition]; ok {
+				cut.Raise(Positions{g.Partition: {block.Epoch, clampTo(next, block.Epoch, g)}})
+			}
+		}
+	}
+	return b, Batch{From: b.Next, Next: b.Next}
+}
+
+// advance moves positions behind the first n records of the batch.
+func (b Batch) advance(to Positions, n int) {
+	for r := range b.Records() {
+		if n == 0 {
+			return
+		}
+		n--
+		to[r.Partition] = Position{r.Position.Epoch, r.Position.Offset + 1}
+	}
+}
+
 // spans returns, for each group of a block, the offsets that belong to the batch, or nil if none does.
 func (b Batch) spans(block *Block) []span {
 	spans := make([]span, len(block.Groups))

@@ -23,6 +23,11 @@ type Options struct {
 	// Linger is the shortest time between two batches while the consumer keeps up, so that a trickle of single events
 	// does not cost a commit each. Default 50 ms.
 	Linger time.Duration
+	// Rows is how many rows a commit of the store has best: what is at hand beyond them waits for the next batch, for
+	// Linger at most once nothing comes. 0: batches are as they come.
+	Rows int
+	// Fill is the longest time between two batches when Rows come in that time. Default 250 ms.
+	Fill time.Duration
 	// Backoff bounds the pause after an outage: it doubles from the first to the second, with jitter. Default 50 ms to 5 s.
 	BackoffMin, BackoffMax time.Duration
 	// Grace is how long an Apply may go on after Run's context has ended. Default 10 s.
@@ -48,6 +53,7 @@ type Consumer struct {
 func New(o Options) *Consumer {
 	setDefault(&o.MaxBatch, 40<<20)
 	setDefault(&o.Linger, 50*time.Millisecond)
+	setDefault(&o.Fill, 250*time.Millisecond)
 	setDefault(&o.BackoffMin, 50*time.Millisecond)
 	setDefault(&o.BackoffMax, 5*time.Second)
 	setDefault(&o.Grace, 10*time.Second)
@@ -105,9 +111,10 @@ func (c *Consumer) follow(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r := &reader{cursor: cursor, most: c.o.MaxBatch}
+	r := &reader{cursor: cursor, most: c.o.MaxBatch, rows: c.o.Rows, hold: c.o.Linger}
 	defer r.close()
 	c.progress.begin(from)
+	var last time.Time
 	for {
 		batch, err := r.next(ctx)
 		if err != nil || ctx.Err() != nil {
@@ -124,9 +131,10 @@ func (c *Consumer) follow(ctx context.Context) (moved bool, err error) {
 		moved = true
 		c.watchEnd(ctx)
 		if !batch.full {
-			c.linger(ctx, began)
+			c.linger(ctx, began, c.fill(batch.arrived, batch.at.Sub(last)))
 			c.progress.wait()
 		}
+		last = batch.at
 	}
 }
 
@@ -180,10 +188,23 @@ func (c *Consumer) applied(b batch, took time.Duration) {
 	}
 }
 
-// linger waits until Linger has passed since the last batch began. A batch that took longer is followed at once by the
+// linger waits until some time has passed since the last batch began. A batch that took longer is followed at once by the
 // next, which is then as large as what came in meanwhile: the batch size follows the lag by itself.
-func (c *Consumer) linger(ctx context.Context, last time.Time) {
-	sleep(ctx, c.o.Linger-time.Since(last))
+func (c *Consumer) linger(ctx context.Context, last time.Time, pause time.Duration) {
+	sleep(ctx, pause-time.Since(last))
+}
+
+// fill returns how long to wait for the next batch: until Rows and some more have come, at the pace of the last one, if
+// that is soon enough to be worth it, else Linger.
+func (c *Consumer) fill(arrived int, within time.Duration) time.Duration {
+	if c.o.Rows == 0 || arrived == 0 {
+		return c.o.Linger
+	}
+	pause := time.Duration(float64(within) * float64(c.o.Rows) / float64(arrived) * 9 / 8)
+	if pause > c.o.Fill {
+		return c.o.Linger
+	}
+	return max(pause, c.o.Linger)
 }
 
 func (c *Consumer) pause(ctx context.Context, attempt int, err error) {

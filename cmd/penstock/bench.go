@@ -171,5 +171,5 @@ func (f *benchFlags) workDir() (string, func(), error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("make temporary directory: %w", err)
 	}
-	return dir, func() { os.RemoveAll(dir) }, nil
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
 }

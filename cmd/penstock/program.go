@@ -144,12 +144,6 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// colored reports whether w may carry escape sequences (https://no-color.org).
-func (p *program) colored(w io.Writer) bool {
-	value, _ := p.env("NO_COLOR")
-	return value == "" && isTerminal(w)
-}
-
 // confirm asks before something that cannot be undone, unless --yes was given. Without a terminal the answer is no.
 func (p *program) confirm(question string) error {
 	if p.yes {
@@ -160,7 +154,7 @@ func (p *program) confirm(question string) error {
 	}
 	fmt.Fprintf(p.stderr, "%s [y/N] ", question)
 	var answer string
-	fmt.Fscanln(p.stdin, &answer)
+	_, _ = fmt.Fscanln(p.stdin, &answer) // nothing is no
 	if a := strings.ToLower(answer); a != "y" && a != "yes" {
 		return &exitError{exitFailed, errors.New("not done")}
 	}

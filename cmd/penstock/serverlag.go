@@ -23,7 +23,7 @@ type pump struct {
 
 func (e *engine) newPump(name string, shard penstock.Store) *pump {
 	p := &pump{name: name}
-	p.Consumer = consumer.New(consumer.Options{Reader: e.journal, Store: shard, MaxBatch: batchSize(len(e.config.Store)), Trace: e.consumerTrace(p)})
+	p.Consumer = consumer.New(consumer.Options{Reader: e.journal, Store: shard, MaxBatch: batchSize(len(e.config.Store)), Rows: embedded.RowGroup, Trace: e.consumerTrace(p)})
 	return p
 }
 

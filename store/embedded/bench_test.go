@@ -56,7 +56,7 @@ func BenchmarkApply(b *testing.B) {
 		{Name: "amount", Type: penstock.Bigint, Path: "amount"}, {Name: "latency_ms", Type: penstock.Double, Path: "latency_ms"},
 	}
 	for _, columns := range [][]penstock.Column{nil, typed} {
-		for _, rows := range []int{2_000, 10_000, 50_000, 122_880, 245_760} {
+		for _, rows := range []int{2_000, 10_000, 30_000, 40_960, 50_000, 61_440, 122_880, 140_000, 245_760} {
 			b.Run(fmt.Sprintf("columns=%d/rows=%d", len(columns), rows), func(b *testing.B) {
 				o := Options{Cluster: testCluster(64), Shards: deal(64, 1), Streams: []penstock.Stream{{Name: "bench", Columns: columns}}}
 				d, err := Open(b.Context(), b.TempDir(), o)

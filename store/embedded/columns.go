@@ -12,8 +12,13 @@ import (
 	"penstock/internal/jsonscan"
 )
 
-// chunkRows is how many rows a record of Arrow holds: a row group of DuckDB, which one thread then writes whole.
-const chunkRows = 122_880
+// RowGroup is how many rows DuckDB compresses and writes at once. A commit of a multiple of them goes straight to the file;
+// what is beyond is written twice, to the log and by the next checkpoint, and a little more than one makes the checkpoint
+// write even those anew (docs/adr/004-files.md). DuckDB's own choice of 122,880 takes a second to come at 100,000 a second.
+const RowGroup = 20_480
+
+// chunkRows is how many rows a record of Arrow holds: whole row groups, which one thread writes.
+const chunkRows = 6 * RowGroup
 
 // chunkBytes ends a record sooner, so that 32-bit offsets suffice by far.
 const chunkBytes = 256 << 20

@@ -116,7 +116,7 @@ func listFiles(dir string) ([]int, error) {
 
 // attach opens a file's storage in the instance.
 func attach(ctx context.Context, c conn, f *file, readOnly bool) error {
-	options := "STORAGE_VERSION " + quote(storageVersion)
+	options := fmt.Sprintf("STORAGE_VERSION %s, ROW_GROUP_SIZE %d", quote(storageVersion), RowGroup)
 	if readOnly {
 		options = "READ_ONLY"
 	}

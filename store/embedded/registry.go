@@ -125,18 +125,18 @@ func (g registry) with(s penstock.Stream, empty func(int32) bool) (registry, err
 	return all, nil
 }
 
-// follow completes next with the columns that its table has from before, and refuses what rows cannot follow.
-func (next *registered) follow(old registered, empty func(int32) bool) error {
-	op := "declare stream " + next.Name
-	if next.KeyField != old.KeyField && !empty(old.ID) {
+// follow completes r with the columns that its table has from before, and refuses what rows cannot follow.
+func (r *registered) follow(old registered, empty func(int32) bool) error {
+	op := "declare stream " + r.Name
+	if r.KeyField != old.KeyField && !empty(old.ID) {
 		return penstock.Errorf(penstock.Conflict, op, "key_field is %q and was %q, by which stored events are spread: make a new stream",
-			next.KeyField, old.KeyField)
+			r.KeyField, old.KeyField)
 	}
 	columns := slices.Clone(old.Columns)
 	for i := range columns {
 		columns[i].Path = ""
 	}
-	for _, c := range next.Columns {
+	for _, c := range r.Columns {
 		at := slices.IndexFunc(columns, func(o penstock.Column) bool { return o.Name == c.Name })
 		if at < 0 {
 			columns = append(columns, c)
@@ -147,7 +147,7 @@ func (next *registered) follow(old registered, empty func(int32) bool) error {
 		}
 		columns[at] = c
 	}
-	next.Columns = columns
+	r.Columns = columns
 	return nil
 }
 
