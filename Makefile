@@ -15,7 +15,7 @@ help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## writes bin/penstock
-	CGO_ENABLED=1 $(GO) build -tags $(TAGS) -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/penstock ./cmd/penstock
+	CGO_ENABLED=1 $(GO) build -tags $(TAGS) -trimpath -ldflags '-s -w' -o bin/penstock ./cmd/penstock
 
 run: build ## starts a server on http://127.0.0.1:7367 with data in ./penstock-data
 	@exec bin/penstock dev
