@@ -55,7 +55,7 @@ func checkParameters(named []string, given int) error {
 	for _, name := range named {
 		n, err := strconv.Atoi(name)
 		if err != nil {
-			return penstock.Refusef("bad_query", "bind parameters", "parameter $%s has a name: they are numbered here, $1, $2, …", name)
+			return penstock.Refusef("bad_query", "bind parameters", "parameter $%.64s has a name: they are numbered here, $1, $2, …", name)
 		}
 		if n > given {
 			return penstock.Refusef("bad_query", "bind parameters", "there is no value for parameter $%d: %d were given", n, given)

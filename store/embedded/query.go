@@ -3,12 +3,9 @@ package embedded
 import (
 	"context"
 	"database/sql/driver"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -57,6 +54,9 @@ func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
 		return err
 	}
 	if err := checkParameters(checked.Parameters, len(args)); err != nil {
+		return err
+	}
+	if err := checkPatterns(checked.patterns, args); err != nil {
 		return err
 	}
 	// What runs is checked too: that it is the user's statement and nothing else does not depend on where that ends.
@@ -141,25 +141,6 @@ func queryError(ctx context.Context, err error) error {
 		return penstock.Refusef("bad_query", op, "%s", complaint(duck.Msg))
 	}
 	return penstock.Wrap(penstock.Internal, op, err)
-}
-
-// complaint returns DuckDB's message about a user's statement. Its lines are counted from the wrapping one's, and what its
-// conversion to Arrow says comes as JSON.
-func complaint(text string) string {
-	var structured struct {
-		Type    string `json:"exception_type"`
-		Message string `json:"exception_message"`
-	}
-	if json.Unmarshal([]byte(text), &structured) == nil {
-		return structured.Type + ": " + structured.Message
-	}
-	before, after, found := strings.Cut(text, "\nLINE ")
-	number, rest, _ := strings.Cut(after, ":")
-	n, err := strconv.Atoi(number)
-	if !found || err != nil {
-		return text
-	}
-	return fmt.Sprintf("%s\nLINE %d:%s", before, n-1, rest)
 }
 
 // userError reports whether an error of this type is the statement's own.

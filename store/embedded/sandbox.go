@@ -40,6 +40,8 @@ type statement struct {
 	Tables []string // the streams, views and penstock.* tables it reads, lower case, sorted, each once
 
 	Parameters []string // what it calls its parameters, without $: numbers, mostly
+
+	patterns []pattern // to be checked with the values of parameters
 }
 
 // checkStatement returns the text as a statement if it is one SELECT over the known tables ("clicks", "penstock.lag")
@@ -70,7 +72,7 @@ func checkStatement(ctx context.Context, conn *sql.Conn, text string, known map[
 		return statement{}, err
 	}
 	return statement{
-		SQL: text, Tables: slices.Sorted(maps.Keys(c.tables)), Parameters: slices.Sorted(maps.Keys(c.parameters)),
+		SQL: text, Tables: slices.Sorted(maps.Keys(c.tables)), Parameters: slices.Sorted(maps.Keys(c.parameters)), patterns: c.patterns,
 	}, nil
 }
 
@@ -98,9 +100,9 @@ func oneSelect(tree string) (any, error) {
 	case s.Error && strings.Contains(s.Message, "Only SELECT"):
 		return nil, forbidf("only one SELECT is answered here")
 	case s.Error && s.Position != "" && s.Position != "0":
-		return nil, penstock.Refusef("bad_query", op, "%s (at character %s)", s.Message, s.Position)
+		return nil, penstock.Refusef("bad_query", op, "%s (at character %s)", cutQuotes(s.Message), s.Position)
 	case s.Error:
-		return nil, penstock.Refusef("bad_query", op, "%s", s.Message)
+		return nil, penstock.Refusef("bad_query", op, "%s", cutQuotes(s.Message))
 	case len(s.Statements) == 0:
 		return nil, penstock.Refusef("bad_query", op, "there is no statement")
 	case len(s.Statements) > 1:

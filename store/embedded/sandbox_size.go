@@ -12,6 +12,7 @@ import (
 const (
 	maxSeries = 1_000_000 // elements of a range or generate_series
 	maxRepeat = 10_000    // repetitions, and characters of a padded text
+	maxText   = 1 << 20   // bytes of a repeated text
 )
 
 // checkSize checks the arguments that say how much a call makes: they are constants within the bounds.
@@ -20,7 +21,9 @@ func checkSize(name string, call object, inFrom bool) error {
 	switch name {
 	case "range", "generate_series":
 		return checkSeries(name, args, inFrom)
-	case "repeat", "lpad", "rpad":
+	case "repeat":
+		return checkRepeat(args)
+	case "lpad", "rpad":
 		if len(args) < 2 {
 			return nil // DuckDB says what is wrong
 		}
@@ -30,6 +33,26 @@ func checkSize(name string, call object, inFrom bool) error {
 			return nil
 		}
 		return checkCount(name, args[3])
+	}
+	return nil
+}
+
+// checkRepeat bounds the product. What is repeated is a literal: else a repeated text could be repeated again.
+func checkRepeat(args []any) error {
+	if len(args) != 2 {
+		return nil // DuckDB says what is wrong
+	}
+	literal, _ := args[0].(object)
+	value, _ := literal["value"].(object)
+	s, ok := value["value"].(string)
+	if text(literal, "class") != "CONSTANT" || !ok {
+		return forbidf("repeat needs a literal text here")
+	}
+	if err := checkCount("repeat", args[1]); err != nil {
+		return err
+	}
+	if n, _ := integer(args[1]); n.Sign() > 0 && n.Int64()*int64(len(s)) > maxText {
+		return penstock.Refusef("query_too_large", "check statement", "repeat makes %d bytes, the limit is %d", n.Int64()*int64(len(s)), maxText)
 	}
 	return nil
 }

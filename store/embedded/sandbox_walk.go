@@ -15,6 +15,7 @@ type checker struct {
 	nodes  int
 
 	parameters map[string]bool // by their names
+	patterns   []pattern       // that hold some
 }
 
 // place is where in the tree a node stands: how deep, and which common table expressions are in scope there. It is
@@ -133,7 +134,7 @@ func (c *checker) typed(t string, o object, at place) error {
 		}
 	case "UNBOUND_TYPE_INFO":
 		if name := strings.ToLower(text(o, "name")); name != "json" || text(o, "schema")+text(o, "catalog") != "" {
-			return forbidf("type %s is not answered here", name)
+			return forbidf("type %.64s is not answered here", name)
 		}
 	default:
 		if !plainTypes[t] {
@@ -153,7 +154,7 @@ func (c *checker) query(o object, at place) error {
 		entry, _ := e.(object)
 		name := text(entry, "key")
 		if !plainName(name) {
-			return forbidf("a common table expression may not be called %q", name)
+			return forbidf("a common table expression may not be called %.64q", name)
 		}
 		if err := c.walk(entry["value"], at); err != nil {
 			return err
@@ -195,7 +196,7 @@ func plainName(name string) bool {
 func (c *checker) table(o object, at place) error {
 	name, schema := strings.ToLower(text(o, "table_name")), strings.ToLower(text(o, "schema_name"))
 	if text(o, "catalog_name") != "" || o["at_clause"] != nil || schema != "" && schema != "penstock" {
-		return forbidf("table %q is not answered here: only streams, views and penstock.*", name)
+		return forbidf("table %.64q is not answered here: only streams, views and penstock.*", name)
 	}
 	if schema == "" && at.sees(name) {
 		return nil
@@ -209,9 +210,9 @@ func (c *checker) table(o object, at place) error {
 		c.tables[full] = true
 		return nil
 	case !plainName(name):
-		return forbidf("table %q is not answered here: only streams, views and penstock.*", name)
+		return forbidf("table %.64q is not answered here: only streams, views and penstock.*", name)
 	}
-	return penstock.Refusef("bad_query", "check statement", "there is no stream or view %q", full)
+	return penstock.Refusef("bad_query", "check statement", "there is no stream or view %.64q", full)
 }
 
 // expression checks a node that computes a value.
@@ -223,6 +224,9 @@ func (c *checker) expression(o object, at place) error {
 		if err := checkCall(o, false); err != nil {
 			return err
 		}
+		if err := c.pattern(o); err != nil {
+			return err
+		}
 	case "COLUMN_REF":
 		if err := columnRef(o); err != nil {
 			return err
@@ -231,7 +235,7 @@ func (c *checker) expression(o object, at place) error {
 		c.parameters[text(o, "identifier")] = true
 	case "COLLATE":
 		if name := strings.ToLower(text(o, "collation")); name != "nocase" && name != "noaccent" && name != "binary" {
-			return forbidf("collation %q is not answered here", name)
+			return forbidf("collation %.64q is not answered here", name)
 		}
 	default:
 		if !plainClasses[class] {
@@ -286,7 +290,7 @@ func checkCall(o object, inFrom bool) error {
 	}
 	name, schema := strings.ToLower(text(o, "function_name")), text(o, "schema")
 	if text(o, "catalog") != "" || schema != "" && schema != "main" || !allowed[name] {
-		return forbidf("function %s is not answered here", name)
+		return forbidf("function %.64s is not answered here", name)
 	}
 	return checkSize(name, o, inFrom)
 }
