@@ -54,6 +54,7 @@ func settings(dir string, o Options) []string {
 		"SET GLOBAL arrow_lossless_conversion = true", // results say what is JSON, and 128-bit integers stay whole
 		fmt.Sprintf("SET memory_limit = '%dB'", o.Memory),
 		fmt.Sprintf("SET threads = %d", threads),
+		"SET allocator_background_threads = true", // else what a large statement took stays with the process
 		"SET temp_directory = " + quote(filepath.Join(dir, temporary)),
 		"SET max_temp_directory_size = '16GB'",
 		"SET wal_autocheckpoint = '1TB'", // a shard decides itself, see shard.checkpoint
