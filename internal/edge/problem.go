@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"penstock"
@@ -117,8 +119,15 @@ func changes(r *http.Request) bool {
 	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 }
 
-// cut shortens a detail at a character. Control characters and markup are escaped by the JSON encoder.
+// cut shortens a detail at a character, and takes out what a terminal would obey: clients print it. Markup is escaped by the
+// JSON encoder.
 func cut(s string) string {
+	s = strings.Map(func(c rune) rune {
+		if c != '\n' && (unicode.Is(unicode.C, c) || c == utf8.RuneError) {
+			return '?'
+		}
+		return c
+	}, s)
 	if len(s) <= maxDetail {
 		return s
 	}
