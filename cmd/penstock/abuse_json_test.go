@@ -85,7 +85,7 @@ func rowTwoValues(r *raid) {
 
 func rowDepth(r *raid) {
 	deep := func(n int) string { return `{"a":` + strings.Repeat("[", n) + strings.Repeat("]", n) + "}" }
-	r.note("32", r.post(toClicks, typeJSON, deep(31)))
+	r.everywhere("32", deep(31))
 	r.everywhere("33", deep(32))
 	r.note("100,000 of [", r.post(toNothing, typeJSON, strings.Repeat("[", 100_000)))
 	r.note("100,000 of { and names", r.post(toNothing, typeJSON, strings.Repeat(`{"a":`, 100_000)))
@@ -142,7 +142,8 @@ func rowManyMembers(r *raid) {
 	}
 	short := func(i int) string { return fmt.Sprintf("m%d", i) }
 	r.everywhere("10,000", members(10_000, short))
-	r.everywhere("4,096", members(4_096, short))
+	r.everywhere("4,096 beside their object", members(4_096, short))
+	r.everywhere("4,095 beside their object", members(4_095, short))
 	// Two words that weigh the same under h = 31h + c, in every order: what collides where hashes have no key.
 	r.note("4,000 names that collide", r.post(toClicks, typeJSON, members(4_000, func(i int) string {
 		name := ""
@@ -174,8 +175,8 @@ func rowNumberRange(r *raid) {
 	a := r.post("POST /v1/streams/typed/events", typeJSON, `{"id":"minus-zero","d":-0,"v":-0}`)
 	r.note("-0", a)
 	r.await(a)
-	if got := r.p.sql("select 1/d < 0, data->'v' from typed where id = 'minus-zero'", ""); got != "[[true,-0]]" {
-		r.t.Logf("stored %s", got) // see below
+	if got := r.p.sql("select 1/d < 0 from typed where id = 'minus-zero'", ""); got != "[[true]]" {
+		r.t.Error("the column has lost the sign")
 	}
 	r.keeps("-0", `{"id":"minus-zero","d":-0,"v":-0}`)
 }
