@@ -19,12 +19,12 @@ import (
 // endlessJoin is a statement that takes far longer than it may.
 const endlessJoin = "select count(*) from range(1000000) a(i), range(1000000) b(j) where i * j % 7 = 3"
 
-// ask answers a statement of the program with tokens, however long that takes.
-func (r *raid) askGuarded(statement string, headers ...string) edgetest.Answer {
+// askGuarded sends a statement to the program with tokens and waits for the answer, however long that takes.
+func (r *raid) askGuarded(statement string) edgetest.Answer {
 	r.t.Helper()
 	conn := r.guarded.Dial()
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	_, _ = io.WriteString(conn, request("POST /v1/sql", keyRead+"Content-Type: text/plain\r\n"+strings.Join(headers, ""), statement))
+	_, _ = io.WriteString(conn, request("POST /v1/sql", keyRead+"Content-Type: text/plain\r\n", statement))
 	return r.guarded.Read(conn)
 }
 
