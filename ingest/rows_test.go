@@ -11,7 +11,7 @@ import (
 	"penstock/internal/edge"
 )
 
-// The rows are those of docs/abuse.md: what bad input must get.
+// The rows are those of the project's list of bad input and what it must get.
 
 // drip sends a byte at a time until the connection is closed.
 func drip(conn net.Conn, every time.Duration) {

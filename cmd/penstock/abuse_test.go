@@ -18,7 +18,7 @@ import (
 	"penstock/internal/edge/edgetest"
 )
 
-// The rows are those of docs/abuse.md: what bad input must get. They are sent to the real program as raw bytes; the answers
+// The rows are those of the project's list of bad input and what it must get. They are sent to the real program as raw bytes; the answers
 // stand in testdata/abuse.txt. After each row the program lives, takes an honest event, and has given its memory back.
 
 // row is one of them.

@@ -14,7 +14,7 @@ import (
 	"penstock/internal/edge/edgetest"
 )
 
-// The rows are those of docs/abuse.md: what bad input must get.
+// The rows are those of the project's list of bad input and what it must get.
 
 func TestRow01Slowloris(t *testing.T) {
 	s := start(t, edge.GuardOptions{}, edge.ServerOptions{HeaderTimeout: 200 * time.Millisecond})
