@@ -26,7 +26,9 @@ func ReceiptOf(cluster string, d Durability, blocks ...*Block) Receipt {
 	ps := Positions{}
 	for _, b := range blocks {
 		for _, g := range b.Groups {
-			ps.Raise(Positions{g.Partition: {b.Epoch, g.End()}})
+			if end := (Position{b.Epoch, g.End()}); ps[g.Partition].Less(end) {
+				ps[g.Partition] = end
+			}
 		}
 	}
 	return Receipt{Cluster: cluster, Durability: d, Positions: ps}
@@ -34,23 +36,32 @@ func ReceiptOf(cluster string, d Durability, blocks ...*Block) Receipt {
 
 // String returns the token.
 func (r Receipt) String() string {
-	raw := []byte{receiptVersion, 0, 0} // version, required features, durability
+	var room [128]byte
+	raw := append(room[:0], receiptVersion, 0, 0) // version, required features, durability
 	for i, d := range receiptDurability {
 		if d == r.Durability {
 			raw[2] = byte(i)
 		}
 	}
-	id, _ := hex.DecodeString(r.Cluster)
-	raw = append(raw, id...)
+	raw, _ = hex.AppendDecode(raw, []byte(r.Cluster))
 	raw = binary.AppendUvarint(raw, uint64(len(r.Positions)))
-	for _, p := range r.Positions.Partitions() {
-		at := r.Positions[p]
-		raw = binary.AppendUvarint(raw, uint64(p))
-		raw = binary.AppendUvarint(raw, uint64(at.Epoch))
-		raw = binary.AppendUvarint(raw, uint64(at.Offset))
+	if len(r.Positions) == 1 { // of a single event: nothing to sort
+		for p, at := range r.Positions {
+			raw = appendPlace(raw, p, at)
+		}
+	} else {
+		for _, p := range r.Positions.Partitions() {
+			raw = appendPlace(raw, p, r.Positions[p])
+		}
 	}
 	raw = binary.LittleEndian.AppendUint32(raw, crc32.Checksum(raw, receiptCRC))
 	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func appendPlace(b []byte, p Partition, at Position) []byte {
+	b = binary.AppendUvarint(b, uint64(p))
+	b = binary.AppendUvarint(b, uint64(at.Epoch))
+	return binary.AppendUvarint(b, uint64(at.Offset))
 }
 
 // ParseReceipt reads a token. It fails with Invalid, reason bad_receipt, when it is not whole, or of another cluster.

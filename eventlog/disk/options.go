@@ -96,9 +96,10 @@ const (
 	defaultMaxWaiting = 64 << 20
 	defaultReserve    = 16 << 20
 
-	maxBlock   = 64 << 20        // largest block, encoded
-	groupBytes = 4 << 20         // a group is handed to the writer at this size at the latest
-	stallAfter = 5 * time.Second // a wait after which new appends are refused
+	maxBlock   = 64 << 20         // largest block, encoded
+	groupBytes = 4 << 20          // a group is handed to the writer at this size at the latest
+	stallAfter = 5 * time.Second  // a wait after which new appends are refused
+	gatherFor  = time.Millisecond // that blocks wait for others at most, while those keep coming
 	idleAfter  = 50 * time.Millisecond
 	readChunk  = 1 << 20
 )

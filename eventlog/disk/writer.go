@@ -2,6 +2,7 @@ package disk
 
 import (
 	"errors"
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -49,7 +50,11 @@ func (l *Log) run() {
 			l.witness()
 			continue
 		}
-		for g := l.take(); g != nil; g = l.take() {
+		for l.gather(); ; l.gather() {
+			g := l.take()
+			if g == nil {
+				break
+			}
 			l.publish(g, l.write(g))
 		}
 		if l.ended() {
@@ -59,6 +64,22 @@ func (l *Log) run() {
 		if l.w.dirty {
 			idle.Reset(idleAfter)
 		}
+	}
+}
+
+// gather lets everybody run who is ready to, for as long as that brings blocks, so that they share the flush that comes: on an
+// idle machine it returns at once, on a busy one a flush takes processor time from those who would have shared it.
+func (l *Log) gather() {
+	began := time.Now()
+	for before := penstock.Bytes(-1); time.Since(began) < gatherFor; {
+		l.mu.Lock()
+		waiting := l.waiting
+		l.mu.Unlock()
+		if waiting <= before {
+			return
+		}
+		before = waiting
+		runtime.Gosched()
 	}
 }
 
