@@ -51,6 +51,17 @@ func (b *Block) Size() Bytes {
 	return Bytes(blockHeaderSize + len(b.Tenant) + len(b.Stream) + len(b.Groups)*groupSize + len(b.records))
 }
 
+// Ends returns the positions that follow the block's records. The block was appended.
+func (b *Block) Ends() Positions {
+	ps := make(Positions, len(b.Groups))
+	for _, g := range b.Groups {
+		if end := (Position{b.Epoch, g.End()}); ps[g.Partition].Less(end) {
+			ps[g.Partition] = end
+		}
+	}
+	return ps
+}
+
 // AppendTo appends the encoded block to dst and returns the longer slice.
 func (b *Block) AppendTo(dst []byte) []byte {
 	le := binary.LittleEndian

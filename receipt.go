@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash/crc32"
+	"strings"
 )
 
 // Receipt says where the events of a request lie: a query that waits for it contains them. Clients see an opaque
@@ -21,39 +22,39 @@ var receiptDurability = [...]Durability{1: DurabilityDisk, 2: DurabilityMemory}
 
 var receiptCRC = crc32.MakeTable(crc32.Castagnoli)
 
-// ReceiptOf returns the receipt of blocks that were appended.
-func ReceiptOf(cluster string, d Durability, blocks ...*Block) Receipt {
-	ps := Positions{}
-	for _, b := range blocks {
-		for _, g := range b.Groups {
-			if end := (Position{b.Epoch, g.End()}); ps[g.Partition].Less(end) {
-				ps[g.Partition] = end
-			}
-		}
+// ReceiptOf returns the token of the receipt of a block that was appended.
+func ReceiptOf(cluster string, d Durability, b *Block) string {
+	if len(b.Groups) != 1 {
+		return Receipt{Cluster: cluster, Durability: d, Positions: b.Ends()}.String()
 	}
-	return Receipt{Cluster: cluster, Durability: d, Positions: ps}
+	var room [64]byte // a single event needs no map, and there may be very many of them
+	raw := binary.AppendUvarint(appendReceipt(room[:0], cluster, d), 1)
+	return sealReceipt(appendPlace(raw, b.Groups[0].Partition, Position{b.Epoch, b.Groups[0].End()}))
 }
 
 // String returns the token.
 func (r Receipt) String() string {
-	var room [128]byte
-	raw := append(room[:0], receiptVersion, 0, 0) // version, required features, durability
-	for i, d := range receiptDurability {
-		if d == r.Durability {
-			raw[2] = byte(i)
-		}
-	}
-	raw, _ = hex.AppendDecode(raw, []byte(r.Cluster))
+	raw := appendReceipt(nil, r.Cluster, r.Durability)
 	raw = binary.AppendUvarint(raw, uint64(len(r.Positions)))
-	if len(r.Positions) == 1 { // of a single event: nothing to sort
-		for p, at := range r.Positions {
-			raw = appendPlace(raw, p, at)
-		}
-	} else {
-		for _, p := range r.Positions.Partitions() {
-			raw = appendPlace(raw, p, r.Positions[p])
+	for _, p := range r.Positions.Partitions() {
+		raw = appendPlace(raw, p, r.Positions[p])
+	}
+	return sealReceipt(raw)
+}
+
+// appendReceipt appends what stands before the positions.
+func appendReceipt(b []byte, cluster string, d Durability) []byte {
+	b = append(b, receiptVersion, 0, 0) // version, required features, durability
+	for i, known := range receiptDurability {
+		if known == d {
+			b[2] = byte(i)
 		}
 	}
+	b, _ = hex.AppendDecode(b, []byte(cluster))
+	return b
+}
+
+func sealReceipt(raw []byte) string {
 	raw = binary.LittleEndian.AppendUint32(raw, crc32.Checksum(raw, receiptCRC))
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
@@ -69,8 +70,8 @@ func ParseReceipt(token, cluster string) (Receipt, error) {
 	bad := func(why string) (Receipt, error) {
 		return Receipt{}, Refusef("bad_receipt", "parse receipt", "%s", why)
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) < 3+16+1+4 {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) < 3+16+1+4 || strings.ContainsAny(token, "\r\n") { // which base64 skips
 		return bad("not a receipt")
 	}
 	body, sum := raw[:len(raw)-4], binary.LittleEndian.Uint32(raw[len(raw)-4:])

@@ -58,11 +58,10 @@ func (v *visit) answer(w http.ResponseWriter, r *http.Request, block *penstock.B
 	o.Durability = v.lane.durability
 	if block.Len() > 0 {
 		w.Header()["Durability"] = v.lane.header
-		receipt := penstock.ReceiptOf(v.door.o.Cluster.ID, o.Durability, block)
-		o.Receipt = receipt.String()
+		o.Receipt = penstock.ReceiptOf(v.door.o.Cluster.ID, o.Durability, block)
 		v.describe(block)
 		v.releaseGate()
-		v.waitApplied(r.Context(), receipt.Positions)
+		v.waitApplied(r.Context(), block)
 	}
 	status, contentType, body := v.protocol.Reply(&v.request, o)
 	h := w.Header()
@@ -105,14 +104,14 @@ func (v *visit) describe(block *penstock.Block) {
 }
 
 // waitApplied waits until queries see the events, if that was asked for. They are durable whatever comes of it.
-func (v *visit) waitApplied(ctx context.Context, upTo penstock.Positions) {
+func (v *visit) waitApplied(ctx context.Context, block *penstock.Block) {
 	if !v.wishes.applied {
 		return
 	}
 	applied := false
 	if v.door.o.Applied != nil {
 		ctx, cancel := context.WithTimeout(ctx, v.wishes.timeout)
-		applied = v.door.o.Applied(ctx, upTo) == nil
+		applied = v.door.o.Applied(ctx, block.Ends()) == nil
 		cancel()
 	}
 	v.outcome.Applied = &applied

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -88,7 +89,7 @@ func (v *visit) serve(w http.ResponseWriter, r *http.Request) error {
 		v.explain(w, block)
 		return nil
 	}
-	if err := v.append(r, block); err != nil {
+	if err := v.append(block); err != nil {
 		return err
 	}
 	return v.answer(w, r, block)
@@ -208,17 +209,19 @@ func (v *visit) traceRejected() {
 	}
 }
 
-// append makes the block durable.
-func (v *visit) append(r *http.Request, block *penstock.Block) error {
+// append makes the block durable. It waits for the outcome even if the client goes away: nobody would hear that it is unknown,
+// and a context that can end costs each request more than the receipt does.
+func (v *visit) append(block *penstock.Block) error {
+	ctx := context.Background()
 	if block.Len() == 0 {
 		return nil
 	}
 	accepted := v.door.o.Trace.Accepted
 	if accepted == nil {
-		return appendError(v.lane.Append(r.Context(), block))
+		return appendError(v.lane.Append(ctx, block))
 	}
 	start := time.Now()
-	if err := v.lane.Append(r.Context(), block); err != nil {
+	if err := v.lane.Append(ctx, block); err != nil {
 		return appendError(err)
 	}
 	accepted(v.request.Stream.Name, block.Len(), block.Size(), time.Since(start))

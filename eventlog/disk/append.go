@@ -39,6 +39,10 @@ func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 	if err != nil {
 		return err
 	}
+	if ctx.Done() == nil {
+		<-g.done
+		return g.err
+	}
 	select {
 	case <-g.done:
 		return g.err

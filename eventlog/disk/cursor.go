@@ -42,7 +42,20 @@ func (l *Log) Open(ctx context.Context, from penstock.Positions) (penstock.Curso
 	if err := l.checkPositions(from); err != nil {
 		return nil, err
 	}
-	return &cursor{log: l, sent: from.Clone(), at: from.Clone(), next: l.find(from)}, nil
+	c := &cursor{log: l, sent: from.Clone(), at: from.Clone(), next: l.find(from)}
+	l.cursors[c] = c.next
+	return c, nil
+}
+
+// slowest returns the place that all cursors are past, the log's end if there is none. The mutex is held.
+func (l *Log) slowest() place {
+	past := l.tail.end
+	for _, at := range l.cursors {
+		if at.less(past) {
+			past = at
+		}
+	}
+	return past
 }
 
 // checkPositions fails if a position lies outside of what the log holds. The end of an older epoch is within it
@@ -133,6 +146,7 @@ func (c *cursor) gather(b *penstock.Batch, size *penstock.Bytes, most penstock.B
 		l.mu.Unlock()
 		return nil, penstock.Errorf(penstock.Unavailable, "read log", "the cursor is closed")
 	}
+	l.cursors[c] = c.next
 	if c.next.less(l.tail.start) {
 		seg, err := c.segment()
 		l.mu.Unlock()
@@ -277,6 +291,7 @@ func (c *cursor) release() {
 func (c *cursor) Close() error {
 	c.closed.Store(true)
 	c.log.mu.Lock()
+	delete(c.log.cursors, c)
 	c.log.announce()
 	c.log.mu.Unlock()
 	c.busy.Lock()

@@ -39,7 +39,8 @@ type Log struct {
 	next     []penstock.Offset // that follow the durable records
 	logTime  penstock.Micros   // of the newest durable record
 	tail     tail
-	changed  chan struct{} // closed when something became durable; nil: nobody waits
+	cursors  map[*cursor]place // of each reader: what lies before it is not asked for again
+	changed  chan struct{}     // closed when something became durable; nil: nobody waits
 	damages  map[place]bool
 	doubtful bool
 }
@@ -57,7 +58,7 @@ func Open(fs vfs.FS, dir string, o Options) (*Log, error) {
 	l := &Log{
 		fs: fs, dir: dir, o: o, began: o.Now(),
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{}),
-		damages: map[place]bool{},
+		damages: map[place]bool{}, cursors: map[*cursor]place{},
 	}
 	if err := fs.MkdirAll(dir); err != nil {
 		return nil, penstock.Wrap(codeOf(err), op, err)

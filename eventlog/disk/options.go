@@ -15,7 +15,7 @@ type Options struct {
 	Max  penstock.Bytes // size of all segments at which Append fails with Full; default 20 GiB
 
 	SegmentSize penstock.Bytes // of one segment, about; default 64 MiB, at most an eighth of Max
-	TailMemory  penstock.Bytes // newest blocks kept for readers; default 64 MiB
+	TailMemory  penstock.Bytes // newest blocks kept for readers that lag; default 64 MiB
 	MaxWaiting  penstock.Bytes // blocks that wait for a flush before Append fails with Overloaded; default 64 MiB
 	Reserve     penstock.Bytes // kept aside so that a full disk can start; default 16 MiB, at most a segment; negative: none
 	HighWater   penstock.Bytes // free space below which Append fails with Full; default 5 % of the disk, at most 1 GiB; negative: none
@@ -99,6 +99,7 @@ const (
 	maxBlock   = 64 << 20         // largest block, encoded
 	groupBytes = 4 << 20          // a group is handed to the writer at this size at the latest
 	stallAfter = 5 * time.Second  // a wait after which new appends are refused
+	tailKept   = 1 << 20          // of the tail, for readers to come
 	gatherFor  = time.Millisecond // that blocks wait for others at most, while those keep coming
 	idleAfter  = 50 * time.Millisecond
 	readChunk  = 1 << 20

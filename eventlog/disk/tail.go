@@ -27,10 +27,14 @@ func (t *tail) add(b *penstock.Block, end place) {
 	t.bytes += b.Size()
 }
 
-// evict lets the oldest blocks go until the rest fits.
-func (t *tail) evict(most penstock.Bytes) {
-	for t.bytes > most {
+// evict lets the oldest blocks go until the rest fits, and those that all readers are past as far as tailKept: a small heap
+// stays in the processor's caches.
+func (t *tail) evict(most penstock.Bytes, past place) {
+	for t.bytes > min(most, tailKept) {
 		e := &t.entries[t.head]
+		if t.bytes <= most && past.less(e.end) {
+			break
+		}
 		t.bytes -= e.block.Size()
 		t.start = e.end
 		for _, g := range e.block.Groups {

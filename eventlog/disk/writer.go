@@ -171,9 +171,9 @@ func (l *Log) publish(g *group, err error) {
 		for i := range g.blocks {
 			l.tail.add(g.blocks[i].block, place{w.id, g.blocks[i].end})
 		}
-		l.tail.evict(l.o.TailMemory)
 		l.active().end = w.end
 		l.tail.end = place{w.id, w.end}
+		l.tail.evict(l.o.TailMemory, l.slowest())
 		copy(l.next, w.next)
 		l.logTime = g.blocks[0].block.LogTime
 		l.announce()
