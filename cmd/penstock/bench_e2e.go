@@ -95,7 +95,7 @@ func (f *benchFlags) preloaded(c *cobra.Command, ask *probe.Probe) (int64, error
 	if f.preload > 0 {
 		o := f.options(ask.URL)
 		o.Events, o.Duration, o.Rate, o.Batch = f.preload, 0, 0, 1000
-		o.Connections, o.FirstClient = 8, preloadClient
+		o.Connections, o.FirstClient, o.Age = 8, preloadClient, 24*time.Hour
 		o.Trace.Progress = f.progress(c, "preloaded")
 		r, err := load.Run(c.Context(), o)
 		if err != nil {

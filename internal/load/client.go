@@ -100,7 +100,7 @@ func (c *client) build(n int, first int64) {
 	c.request = strconv.AppendInt(c.request, int64(size), 10)
 	c.request = append(c.request, "\r\n\r\n"...)
 	body := len(c.request)
-	c.stamp.at(time.Now())
+	c.stamp.at(time.Now().Add(-c.run.opts.Age))
 	c.request = c.run.template.appendBatch(c.request, &c.stamp, n, first, c.key)
 	c.request = c.request[:body+size]
 }

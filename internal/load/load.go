@@ -32,9 +32,10 @@ type Options struct {
 	Events   int64         // stop after so many; 0: no limit
 	Duration time.Duration // stop after so long; 0: no limit, or 10 s when Events is 0 too
 
-	FirstClient int    // number of the first client; default 0
-	Seed        int64  // of the choice of keys
-	Path        string // default /v1/streams/STREAM/events
+	FirstClient int           // number of the first client; default 0
+	Seed        int64         // of the choice of keys
+	Age         time.Duration // how old the events say they are; default 0
+	Path        string        // default /v1/streams/STREAM/events
 
 	Trace Trace
 }
