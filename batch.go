@@ -7,6 +7,7 @@ import "iter"
 type Batch struct {
 	From, Next Positions // of the same partitions
 	Blocks     []*Block
+	Condemned  map[Place]Condemned // records that are to be dead letters whatever they hold; nil: none
 }
 
 // Records yields the batch's records in log order, on the same terms as Block.Records.
@@ -43,7 +44,7 @@ func (b Batch) Size() Bytes {
 
 // Only returns the part of the batch that belongs to the given partitions. The blocks are shared.
 func (b Batch) Only(partitions []Partition) Batch {
-	part := Batch{From: Positions{}, Next: Positions{}, Blocks: b.Blocks}
+	part := Batch{From: Positions{}, Next: Positions{}, Blocks: b.Blocks, Condemned: b.Condemned}
 	for _, p := range partitions {
 		if from, ok := b.From[p]; ok {
 			part.From[p], part.Next[p] = from, b.Next[p]
@@ -60,7 +61,7 @@ func (b Batch) Cut(n int) (first, rest Batch) {
 		size := whole.Len()
 		if size > n {
 			whole.advance(cut, n)
-			return Batch{b.From, cut, b.Blocks[:i+1]}, Batch{cut, b.Next, b.Blocks[i:]}
+			return Batch{b.From, cut, b.Blocks[:i+1], b.Condemned}, Batch{cut, b.Next, b.Blocks[i:], b.Condemned}
 		}
 		n -= size
 		for _, g := range block.Groups {
@@ -69,7 +70,7 @@ func (b Batch) Cut(n int) (first, rest Batch) {
 			}
 		}
 	}
-	return b, Batch{From: b.Next, Next: b.Next}
+	return b, Batch{From: b.Next, Next: b.Next, Condemned: b.Condemned}
 }
 
 // advance moves positions behind the first n records of the batch.

@@ -14,6 +14,7 @@ import (
 type Block struct {
 	Tenant, Stream string
 	ReceivedAt     Micros
+	Producer       Producer
 	Groups         []Group // a partition may have several, in the order of their offsets
 
 	Epoch   Epoch  // set by the log, with LogTime and the First of each group
@@ -38,9 +39,11 @@ const (
 	blockVersion           = 1
 	blockHeaderSize        = 48
 	groupSize              = 16
-	recordHeaderSize       = 20
-	MaxIDLen         Bytes = 128 // longest id of an event
-	MaxKeyLen        Bytes = 256 // longest key of an event
+	recordHeaderSize       = 28
+	replayOfSize           = 12
+	hasProducer            = 1 << 0 // a flag of the block
+	MaxIDLen         Bytes = 128    // longest id of an event
+	MaxKeyLen        Bytes = 256    // longest key of an event
 )
 
 // Len returns the number of records.
@@ -48,7 +51,16 @@ func (b *Block) Len() int { return b.count }
 
 // Size returns how many bytes AppendTo adds.
 func (b *Block) Size() Bytes {
-	return Bytes(blockHeaderSize + len(b.Tenant) + len(b.Stream) + len(b.Groups)*groupSize + len(b.records))
+	return b.HeadSize() + Bytes(len(b.records))
+}
+
+// HeadSize returns how many of them lie before the records. What a log fills in is among these.
+func (b *Block) HeadSize() Bytes {
+	n := blockHeaderSize + len(b.Tenant) + len(b.Stream) + len(b.Groups)*groupSize
+	if b.Producer.Name != "" {
+		n += 1 + len(b.Producer.Name) + 8
+	}
+	return Bytes(n)
 }
 
 // Ends returns the positions that follow the block's records. The block was appended.
@@ -67,7 +79,11 @@ func (b *Block) AppendTo(dst []byte) []byte {
 	le := binary.LittleEndian
 	dst = le.AppendUint16(dst, blockVersion)
 	dst = le.AppendUint16(dst, 0) // required features
-	dst = le.AppendUint32(dst, 0) // flags
+	flags := uint32(0)
+	if b.Producer.Name != "" {
+		flags = hasProducer
+	}
+	dst = le.AppendUint32(dst, flags)
 	dst = le.AppendUint32(dst, 0) // key_id
 	dst = le.AppendUint32(dst, uint32(b.Epoch))
 	dst = le.AppendUint64(dst, uint64(b.ReceivedAt))
@@ -77,6 +93,10 @@ func (b *Block) AppendTo(dst []byte) []byte {
 	dst = le.AppendUint16(dst, uint16(len(b.Groups)))
 	dst = append(dst, byte(len(b.Tenant)), byte(len(b.Stream)), 0, 0, 0, 0)
 	dst = append(append(dst, b.Tenant...), b.Stream...)
+	if b.Producer.Name != "" {
+		dst = append(append(dst, byte(len(b.Producer.Name))), b.Producer.Name...)
+		dst = le.AppendUint64(dst, b.Producer.Seq)
+	}
 	for _, g := range b.Groups {
 		dst = le.AppendUint16(dst, uint16(g.Partition))
 		dst = le.AppendUint16(dst, 0)
@@ -97,7 +117,8 @@ func DecodeBlock(data []byte) (*Block, error) {
 	if v, features := le.Uint16(data), le.Uint16(data[2:]); v != blockVersion || features != 0 {
 		return nil, Errorf(Conflict, op, "version %d with features %#x is not known", v, features)
 	}
-	if flags, key := le.Uint32(data[4:]), le.Uint32(data[8:]); flags != 0 || key != 0 {
+	flags, key := le.Uint32(data[4:]), le.Uint32(data[8:])
+	if flags&^hasProducer != 0 || key != 0 {
 		return nil, Errorf(Conflict, op, "flags %#x with key %d are not known", flags, key)
 	}
 	b := &Block{
@@ -108,11 +129,20 @@ func DecodeBlock(data []byte) (*Block, error) {
 	}
 	size, groups := int(le.Uint32(data[36:])), int(le.Uint16(data[40:]))
 	tenant, stream := int(data[42]), int(data[43])
-	if len(data) != blockHeaderSize+tenant+stream+groups*groupSize+size {
+	rest := data[blockHeaderSize:]
+	if len(rest) < tenant+stream {
+		return nil, Errorf(Corrupt, op, "the names are cut")
+	}
+	b.Tenant, b.Stream, rest = string(rest[:tenant]), string(rest[tenant:tenant+stream]), rest[tenant+stream:]
+	if flags&hasProducer != 0 {
+		var ok bool
+		if b.Producer, rest, ok = decodeProducer(rest); !ok {
+			return nil, Errorf(Corrupt, op, "the producer is cut")
+		}
+	}
+	if len(rest) != groups*groupSize+size {
 		return nil, Errorf(Corrupt, op, "%d bytes do not match the header", len(data))
 	}
-	rest := data[blockHeaderSize:]
-	b.Tenant, b.Stream, rest = string(rest[:tenant]), string(rest[tenant:tenant+stream]), rest[tenant+stream:]
 	b.Groups = make([]Group, groups)
 	for i := range b.Groups {
 		g := rest[i*groupSize:]
@@ -120,6 +150,15 @@ func DecodeBlock(data []byte) (*Block, error) {
 	}
 	b.records = rest[groups*groupSize:]
 	return b, Wrap(Corrupt, op, b.check())
+}
+
+// decodeProducer reads a producer from the front of data and returns what follows it.
+func decodeProducer(data []byte) (p Producer, rest []byte, ok bool) {
+	if len(data) == 0 || data[0] == 0 || len(data) < 1+int(data[0])+8 {
+		return p, nil, false
+	}
+	end := 1 + int(data[0])
+	return Producer{string(data[1:end]), binary.LittleEndian.Uint64(data[end:])}, data[end+8:], true
 }
 
 // check walks the records once, so that Records needs no error: every length fits and every group has its count.
@@ -153,20 +192,26 @@ func (b *Block) check() error {
 
 type header struct {
 	group, id, key, body int
+	replay               int // bytes of the position of the letter
 	flags                RecordFlags
 	time                 Micros
+	sum                  Checksum
 }
 
 func recordHeader(b []byte) header {
 	le := binary.LittleEndian
 	_ = b[recordHeaderSize-1]
-	return header{
+	h := header{
 		group: int(le.Uint16(b)), flags: RecordFlags(b[2]), id: int(b[3]), key: int(le.Uint16(b[4:])),
-		body: int(le.Uint32(b[8:])), time: Micros(le.Uint64(b[12:])),
+		body: int(le.Uint32(b[8:])), time: Micros(le.Uint64(b[12:])), sum: Checksum(le.Uint64(b[20:])),
 	}
+	if h.flags&replayed != 0 {
+		h.replay = replayOfSize
+	}
+	return h
 }
 
-func (h header) size() int { return recordHeaderSize + h.id + h.key + h.body }
+func (h header) size() int { return recordHeaderSize + h.replay + h.id + h.key + h.body }
 
 // CloneHeader returns a block that shares b's records, but nothing that a log fills in.
 func (b *Block) CloneHeader() *Block {
@@ -190,12 +235,14 @@ func (b *Block) each(spans []span, yield func(*Record) bool) bool {
 	for i, g := range b.Groups {
 		next[i] = g.First
 	}
-	r := &Record{Tenant: b.Tenant, Stream: b.Stream, ReceivedAt: b.ReceivedAt, LogTime: b.LogTime}
+	r := &Record{Tenant: b.Tenant, Stream: b.Stream, ReceivedAt: b.ReceivedAt, LogTime: b.LogTime, Producer: b.Producer, Item: -1}
 	for at := 0; at < len(b.records); {
 		h := recordHeader(b.records[at:])
 		offset := next[h.group]
 		next[h.group]++
-		id := at + recordHeaderSize
+		r.Item++
+		extra := at + recordHeaderSize
+		id := extra + h.replay
 		key := id + h.id
 		body := key + h.key
 		at = body + h.body
@@ -203,7 +250,10 @@ func (b *Block) each(spans []span, yield func(*Record) bool) bool {
 			continue
 		}
 		r.ID, r.Key, r.Body = b.records[id:key:key], b.records[key:body:body], b.records[body:at:at]
-		r.Time, r.Flags = h.time, h.flags
+		r.Time, r.Flags, r.Sum, r.ReplayOf = h.time, h.flags&^replayed, h.sum, Position{}
+		if h.replay > 0 {
+			r.ReplayOf = Position{Epoch(binary.LittleEndian.Uint32(b.records[extra:])), Offset(binary.LittleEndian.Uint64(b.records[extra+4:]))}
+		}
 		r.Partition, r.Position = b.Groups[h.group].Partition, Position{b.Epoch, offset}
 		if !yield(r) {
 			return false
@@ -221,6 +271,9 @@ type BlockBuilder struct {
 
 // NewBlockBuilder returns a builder for the events of a cluster.
 func NewBlockBuilder(p Partitioner) *BlockBuilder { return &BlockBuilder{partitioner: p} }
+
+// Produced says which producer's request the block is.
+func (bb *BlockBuilder) Produced(p Producer) { bb.block.Producer = p }
 
 // Reset begins a block with room for about size bytes of events; a block that was begun and not taken is dropped.
 func (bb *BlockBuilder) Reset(tenant, stream string, receivedAt Micros, size Bytes) {
@@ -243,11 +296,18 @@ func (bb *BlockBuilder) Add(e Event) {
 	var h [recordHeaderSize]byte
 	le := binary.LittleEndian
 	le.PutUint16(h[:], uint16(g))
-	h[2], h[3] = byte(e.Flags), byte(len(e.ID))
+	h[2], h[3] = byte(e.Flags&^replayed), byte(len(e.ID))
 	le.PutUint16(h[4:], uint16(len(e.Key)))
 	le.PutUint32(h[8:], uint32(len(e.Body)))
 	le.PutUint64(h[12:], uint64(e.Time))
-	b.records = append(b.records, h[:]...)
+	le.PutUint64(h[20:], uint64(e.Sum))
+	if e.ReplayOf == (Position{}) {
+		b.records = append(b.records, h[:]...)
+	} else {
+		h[2] |= byte(replayed)
+		b.records = le.AppendUint32(append(b.records, h[:]...), uint32(e.ReplayOf.Epoch))
+		b.records = le.AppendUint64(b.records, uint64(e.ReplayOf.Offset))
+	}
 	b.records = append(b.records, e.ID...)
 	b.records = append(b.records, e.Key...)
 	b.records = append(b.records, e.Body...)

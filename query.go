@@ -60,4 +60,5 @@ type Row struct {
 	Body       Raw
 	Partition  Partition
 	Position   Position
+	ReplayOf   Position // of the dead letter that it was; zero: it never was one
 }

@@ -35,6 +35,8 @@ type Stream struct {
 	Columns                      []Column
 	KeepRows                     time.Duration // by log time; 0: for ever
 	Durability                   Durability    // "" or DurabilityMemory
+	Dedup                        Dedup
+	HaltKey                      bool // a dead letter parks the later events of its key
 }
 
 // Streams is a directory of streams. It is replaced as a whole when the configuration changes.

@@ -150,7 +150,6 @@ type packed struct {
 
 // The places of what the log fills in (docs/format/block.md).
 const (
-	blockFixed     = 48
 	blockEpochAt   = 12
 	blockLogTimeAt = 24
 	groupEntry     = 16
@@ -164,7 +163,7 @@ func pack(b *penstock.Block, c Compression) packed {
 	if c != S2 || size < 1024 {
 		return packed{block: b}
 	}
-	prefix := blockFixed + len(b.Tenant) + len(b.Stream) + groupEntry*len(b.Groups)
+	prefix := int(b.HeadSize())
 	raw := b.AppendTo(make([]byte, 0, size))
 	data := make([]byte, prefix+s2.MaxEncodedLen(size-prefix))
 	copy(data, raw[:prefix])
