@@ -25,7 +25,7 @@ const (
 	replayed RecordFlags = 1 << 1 // the record says of which letter; the builder sets it
 )
 
-// Checksum is a hash of an event's stream, key, id and body, keyed by the cluster (internal/audit). The door takes it before the
+// Checksum is a hash of an event's stream, key, id and body, keyed by the cluster (internal/checksum). The door takes it before the
 // append, and log and store take it again: what comes out otherwise was changed on its way.
 type Checksum uint64
 

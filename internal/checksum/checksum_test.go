@@ -1,4 +1,4 @@
-package audit
+package checksum
 
 import (
 	"testing"

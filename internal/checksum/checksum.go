@@ -1,5 +1,5 @@
-// Package audit is the checksum that accompanies an event from the door to its row.
-package audit
+// Package checksum takes the checksum that accompanies an event from the door to its row: what the audit adds up.
+package checksum
 
 import (
 	"encoding/binary"
