@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/edge"
 )
 
@@ -59,6 +60,7 @@ type Trace struct {
 // Door turns requests into appends. Its methods may be called concurrently.
 type Door struct {
 	o      Options
+	sums   checksum.Hasher
 	gate   gate
 	log    lane
 	memory lane
@@ -90,7 +92,7 @@ func New(o Options) *Door {
 	if o.Memory == nil {
 		o.Memory = o.Log
 	}
-	d := &Door{o: o, log: laneOf(o.Log), memory: laneOf(o.Memory)}
+	d := &Door{o: o, sums: checksum.NewHasher(o.Cluster), log: laneOf(o.Log), memory: laneOf(o.Memory)}
 	d.gate.limit = int64(o.Limits.InFlight)
 	return d
 }

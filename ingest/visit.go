@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/edge"
 )
 
@@ -27,6 +28,7 @@ type visit struct {
 	body    []byte         // in small, or in a buffer of its own
 	held    penstock.Bytes // of the gate
 	begun   bool           // the builder holds a block
+	sums    checksum.Stream
 
 	firstID       []byte
 	ids           [1]string // of a single object's answer
@@ -166,6 +168,7 @@ func (v *visit) decode() (*penstock.Block, error) {
 	size := penstock.Bytes(len(v.body))
 	v.builder.Reset(penstock.DefaultTenant, v.request.Stream.Name, v.request.ReceivedAt, size+size/5+recordRoom)
 	v.begun = true
+	v.sums = v.door.sums.Stream(penstock.DefaultTenant, v.request.Stream.Name)
 	if err := v.protocol.Decode(&v.request, v.add, v.reject); err != nil {
 		return nil, err
 	}
@@ -184,6 +187,7 @@ func (v *visit) addEvent(e penstock.Event) {
 	if len(v.firstID) == 0 {
 		v.firstID = append(v.firstID, e.ID...)
 	}
+	e.Sum = v.sums.Sum(e.Key, e.ID, e.Body)
 	v.builder.Add(e)
 }
 
