@@ -39,7 +39,7 @@ type Row struct {
 func RowOf(r *penstock.Record) Row {
 	return Row{r.Stream, penstock.Row{
 		ID: string(r.ID), Key: string(r.Key), Time: r.Time, ReceivedAt: r.ReceivedAt, Body: penstock.Raw(r.Body),
-		Partition: r.Partition, Position: r.Position,
+		Partition: r.Partition, Position: r.Position, ReplayOf: r.ReplayOf,
 	}}
 }
 
