@@ -116,6 +116,33 @@ func TestSendGivesUpWithTheDoubtItHas(t *testing.T) {
 	})
 }
 
+// TestSendNumbersARequestOnce lets an answer get lost: the repeat has the number of the first attempt.
+func TestSendNumbersARequestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var numbers []string
+		c := newDirect(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+			numbers = append(numbers, strings.Join(r.Header["Penstock-Producer"], ","))
+			if len(numbers) == 1 {
+				panic("the connection breaks")
+			}
+			io.WriteString(w, `{"accepted":1}`)
+		})
+		for _, p := range []penstock.Producer{{Name: "agent 1", Seq: 5}, {}} {
+			if _, err := c.Send(t.Context(), "clicks", Batch{Events: []byte("{}"), Producer: p}); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, p := range []penstock.Producer{{Name: "a/b", Seq: 1}, {Name: "a", Seq: 0}, {Seq: 1}, {Name: "a\n", Seq: 1}} {
+			if _, err := c.Send(t.Context(), "clicks", Batch{Producer: p}); !penstock.Is(err, penstock.Invalid) {
+				t.Errorf("%+v: %v", p, err)
+			}
+		}
+		if want := []string{"agent 1/5", "agent 1/5", ""}; !slices.Equal(numbers, want) {
+			t.Errorf("numbers %q", numbers)
+		}
+	})
+}
+
 func TestRefusalsAreNotRepeated(t *testing.T) {
 	for status, want := range map[int]penstock.Code{
 		400: penstock.Invalid, 401: penstock.Forbidden, 403: penstock.Forbidden, 404: penstock.NotFound,

@@ -24,6 +24,11 @@ type Batch struct {
 	// the batch and the event's bytes. It must differ from batch to batch.
 	IdempotencyKey string
 
+	// Producer numbers the batch, so that a repeat is known by its number, whether its events have ids or not. The next number is for
+	// the batch after this one, and is sent only when this one's answer is definite: after an error that is Unknown the
+	// same events are sent again under the same number. The zero Producer numbers nothing.
+	Producer penstock.Producer
+
 	Wait    time.Duration // more than 0: the answer comes when the events can be queried, or after this time
 	Verbose bool          // the answer names ids and positions
 }
@@ -45,8 +50,8 @@ type Sent struct {
 // Send posts a batch and returns when the server's answer is definite: everything it counts as accepted is as durable as
 // the answer says. Refusals that pass (429, 503) and answers that leave the outcome open are repeated with the same
 // bytes, after the pause the server asks for, until the client's Patience is spent; then the last error is returned,
-// Unknown if some of the events may have been stored. A batch of which every item was rejected is no error. The batch is
-// read until Send returns and not kept.
+// Unknown if some of the events may have been stored. A batch that the server would never take in this form is Invalid; one of
+// which every item was rejected is no error. The batch is read until Send returns and not kept.
 func (c *Client) Send(ctx context.Context, stream string, b Batch) (Sent, error) {
 	r := request{
 		method: http.MethodPost, path: "/v1/streams/" + url.PathEscape(stream) + "/events",
@@ -54,6 +59,12 @@ func (c *Client) Send(ctx context.Context, stream string, b Batch) (Sent, error)
 	}
 	if b.IdempotencyKey != "" {
 		r.header.Set("Idempotency-Key", b.IdempotencyKey)
+	}
+	if b.Producer != (penstock.Producer{}) {
+		if _, err := penstock.ParseProducer(b.Producer.String()); err != nil {
+			return Sent{}, err
+		}
+		r.header.Set("Penstock-Producer", b.Producer.String())
 	}
 	uncertain := false
 	for began, attempt := time.Now(), 0; ; attempt++ {

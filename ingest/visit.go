@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"penstock"
@@ -20,15 +21,16 @@ type visit struct {
 	add      func(penstock.Event)
 	reject   func(penstock.Rejection)
 
-	request penstock.Request
-	wishes  wishes
-	lane    *lane
-	source  source
-	small   []byte         // of up to smallBuffer bytes, kept with the visit
-	body    []byte         // in small, or in a buffer of its own
-	held    penstock.Bytes // of the gate
-	begun   bool           // the builder holds a block
-	sums    checksum.Stream
+	request  penstock.Request
+	producer penstock.Producer
+	wishes   wishes
+	lane     *lane
+	source   source
+	small    []byte         // of up to smallBuffer bytes, kept with the visit
+	body     []byte         // in small, or in a buffer of its own
+	held     penstock.Bytes // of the gate
+	begun    bool           // the builder holds a block
+	sums     checksum.Stream
 
 	firstID       []byte
 	ids           [1]string // of a single object's answer
@@ -60,6 +62,7 @@ func (d *Door) leave(v *visit) {
 	v.releaseBody()
 	v.releaseGate()
 	v.request, v.wishes, v.lane, v.source, v.outcome = penstock.Request{}, wishes{}, nil, source{}, penstock.Outcome{}
+	v.producer = penstock.Producer{}
 	v.firstID = v.firstID[:0]
 	clear(v.rejected)
 	v.rejected, v.rejectedCount, v.rejectedBy = v.rejected[:0], 0, v.rejectedBy[:0]
@@ -146,10 +149,19 @@ func (v *visit) readHeaders(r *http.Request) error {
 	}
 	req.ContentType = first(r.Header["Content-Type"])
 	req.IdempotencyKey = first(r.Header["Idempotency-Key"])
+	if values := r.Header[producerHeader]; len(values) > 0 {
+		var err error
+		if v.producer, err = penstock.ParseProducer(strings.Join(values, ", ")); err != nil { // of two headers it is none
+			return err
+		}
+	}
 	req.FromBrowser = len(r.Header["Origin"]) > 0 || len(r.Header["Sec-Fetch-Site"]) > 0
 	req.Limits = penstock.ItemLimits{Event: limits.Event, Batch: limits.Batch}
 	return v.protocol.Accepts(req)
 }
+
+// producerHeader names the sender and numbers its request.
+const producerHeader = "Penstock-Producer"
 
 func first(values []string) string {
 	if len(values) == 0 {
@@ -167,6 +179,7 @@ func (v *visit) decode() (*penstock.Block, error) {
 	v.request.Body = v.body
 	size := penstock.Bytes(len(v.body))
 	v.builder.Reset(penstock.DefaultTenant, v.request.Stream.Name, v.request.ReceivedAt, size+size/5+recordRoom)
+	v.builder.Produced(v.producer)
 	v.begun = true
 	v.sums = v.door.sums.Stream(penstock.DefaultTenant, v.request.Stream.Name)
 	if err := v.protocol.Decode(&v.request, v.add, v.reject); err != nil {
