@@ -10,6 +10,9 @@ type Letter struct {
 	Detail string // for people
 	State  LetterState
 	Since  Micros // log time of the record, or of its last replay
+
+	Flags RecordFlags // the record's, and with Sum what a replay carries on
+	Sum   Checksum
 }
 
 // LetterReason is the stable word for why an event is a dead letter, such as "bad_type".
@@ -49,7 +52,7 @@ func (p Place) Less(q Place) bool {
 
 // LetterQuery asks for letters.
 type LetterQuery struct {
-	Stream, ID string // "": any
+	Stream, ID string // "": any; so of Reason and State
 	Reason     LetterReason
 	State      LetterState
 	After      Place // only letters past it; the zero Place: from the first

@@ -155,7 +155,7 @@ func (l letter) shown() penstock.Letter {
 		ID: string(r.ID), Key: string(r.Key), Time: r.Time, ReceivedAt: r.ReceivedAt, Body: penstock.Raw(r.Body),
 		Partition: r.Partition, Position: r.Position,
 	}
-	return penstock.Letter{Stream: r.Stream, Row: row, Reason: l.reason, Detail: l.detail, State: l.state, Since: l.since}
+	return penstock.Letter{Stream: r.Stream, Row: row, Reason: l.reason, Detail: l.detail, State: l.state, Since: l.since, Flags: r.Flags, Sum: r.Sum}
 }
 
 // Drop gives letters up, as penstock.DeadLetters says.
