@@ -47,7 +47,11 @@ type StreamInfo struct {
 	Columns    []penstock.Column `json:"columns"`
 	KeepRows   string            `json:"keep_rows"` // a duration, "" is for ever
 	Durability string            `json:"durability"`
+	OnPoison   string            `json:"on_poison"`
 	Stored     *int64            `json:"stored"` // rows; nil: not known
+
+	DedupWindow string `json:"dedup_window"` // a duration, "" recognises no repeats
+	DedupMaxIDs int64  `json:"dedup_max_ids"`
 }
 
 // Streams asks for the streams, in the order of their names.

@@ -27,6 +27,9 @@ type streamInfo struct {
 	Columns            []penstock.Column `json:"columns"`
 	KeepRows           string            `json:"keep_rows"` // a duration; "" is for ever
 	Durability         string            `json:"durability"`
+	DedupWindow        string            `json:"dedup_window"` // a duration; "" recognises no repeats
+	DedupMaxIDs        int64             `json:"dedup_max_ids"`
+	OnPoison           string            `json:"on_poison"`
 	Accepted           *int64            `json:"accepted,omitempty"`
 	Stored             *int64            `json:"stored,omitempty"`
 	EventsPerSecond    *float64          `json:"events_per_second,omitempty"`
@@ -97,6 +100,13 @@ func infoOf(s penstock.Stream) streamInfo {
 		TimeField:  cmp.Or(s.TimeField, "time"),
 		Columns:    s.Columns,
 		Durability: string(cmp.Or(s.Durability, penstock.DurabilityDisk)),
+		OnPoison:   "skip",
+	}
+	if s.HaltKey {
+		info.OnPoison = "halt_key"
+	}
+	if s.Dedup.On() {
+		info.DedupWindow, info.DedupMaxIDs = s.Dedup.Window.String(), s.Dedup.MaxIDs
 	}
 	if s.KeepRows > 0 {
 		info.KeepRows = s.KeepRows.String()

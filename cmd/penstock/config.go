@@ -91,13 +91,13 @@ type StreamConfig struct {
 	TimeField string `yaml:"time_field"`
 	// Columns maps the name of a typed column to its type: text, bigint, double, decimal(p,s), boolean, timestamp, json.
 	Columns map[string]ColumnConfig `yaml:"columns"`
-	// Dedup is the window in which a repeated id has one effect; only off is built.
+	// Dedup is the window in which a repeated id has one effect, or off.
 	Dedup DedupConfig `yaml:"dedup"`
 	// KeepRows is how long rows stay in the store, by the log's own time; 0 is for ever.
 	KeepRows Duration `yaml:"keep_rows"`
 	// Durability is disk, or memory: answered 200 with "durable":false, never 202.
 	Durability string `yaml:"durability"`
-	// OnPoison is what happens to an event that cannot be stored: skip.
+	// OnPoison is what becomes of the key of an event that cannot be stored: skip goes on with its later events, halt_key parks them.
 	OnPoison string `yaml:"on_poison"`
 }
 
@@ -111,10 +111,12 @@ type ColumnConfig struct {
 
 // DedupConfig is the window of a stream's ids, or off.
 type DedupConfig struct {
-	// Window is how long an id is remembered, by the log's own time.
-	Window Duration `yaml:"window" later:"a window of duplicates (write off)"`
-	// MaxIDs is how many ids of the stream are remembered at most.
-	MaxIDs Count `yaml:"max_ids" later:"a window of duplicates (write off)"`
+	// Window is how long an id is remembered after it came first, by the log's own time: whole seconds, from 1s to 400d.
+	Window Duration `yaml:"window"`
+	// MaxIDs is how many ids of the stream are remembered at most, from 1 to 10G; each partition has an equal share.
+	MaxIDs Count `yaml:"max_ids"`
+
+	off bool // written as that one word; the others are then 0
 }
 
 // LimitsConfig bounds requests. A request beyond a limit is refused by name.
@@ -142,9 +144,18 @@ func defaultConfig() *Config {
 	}
 }
 
+// The values of on_poison.
+const (
+	skipPoison = "skip"
+	haltKey    = "halt_key"
+)
+
 // defaultStream returns what holds for a stream where its entry says nothing.
 func defaultStream() StreamConfig {
-	return StreamConfig{Durability: string(penstock.DurabilityDisk), OnPoison: "skip"}
+	return StreamConfig{
+		Durability: string(penstock.DurabilityDisk), OnPoison: skipPoison,
+		Dedup: DedupConfig{Window: Duration(24 * time.Hour), MaxIDs: 100e6},
+	}
 }
 
 // short reads the form in which the URL stands alone.
@@ -164,5 +175,9 @@ func (d *DedupConfig) short(text string) error {
 	if text != "off" {
 		return errShape("off, or a mapping with window and max_ids")
 	}
+	*d = DedupConfig{off: true}
 	return nil
 }
+
+// shorthand returns the word off if that is what holds.
+func (d DedupConfig) shorthand() (string, bool) { return "off", d.off }

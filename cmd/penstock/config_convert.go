@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/client"
 	"penstock/internal/jsonscan"
 )
 
@@ -28,6 +30,8 @@ func streamOf(name string, s StreamConfig) penstock.Stream {
 		Name: name, IDField: s.IDField, KeyField: s.KeyField, TimeField: s.TimeField,
 		KeepRows: time.Duration(s.KeepRows),
 	}
+	stream.Dedup = penstock.Dedup{Window: time.Duration(s.Dedup.Window), MaxIDs: int64(s.Dedup.MaxIDs)}
+	stream.HaltKey = s.OnPoison == haltKey
 	if s.Durability == string(penstock.DurabilityMemory) {
 		stream.Durability = penstock.DurabilityMemory
 	}
@@ -37,6 +41,28 @@ func streamOf(name string, s StreamConfig) penstock.Stream {
 		}
 	}
 	return stream
+}
+
+// described returns a stream as a server tells of it.
+func described(info client.StreamInfo) (penstock.Stream, error) {
+	keep, err := durationOf(info.KeepRows)
+	window, windowErr := durationOf(info.DedupWindow)
+	if err := cmp.Or(err, windowErr); err != nil {
+		return penstock.Stream{}, fmt.Errorf("stream %s: %w", info.Name, err)
+	}
+	return penstock.Stream{
+		Name: info.Name, IDField: info.IDField, KeyField: info.KeyField, TimeField: info.TimeField, Columns: info.Columns,
+		KeepRows: keep, Durability: penstock.Durability(info.Durability),
+		Dedup: penstock.Dedup{Window: window, MaxIDs: info.DedupMaxIDs}, HaltKey: info.OnPoison == haltKey,
+	}, nil
+}
+
+// durationOf reads a duration of an answer, in which "" is none.
+func durationOf(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	return time.ParseDuration(text)
 }
 
 // columnOf reads a column's type and path. The error has no line of its own.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -120,10 +119,12 @@ func (p *program) describeServer(ctx context.Context) (string, error) {
 		return w.String(), nil
 	}
 	w.line(0, "streams:")
-	for _, s := range streams {
-		if err := w.stream(s); err != nil {
+	for _, info := range streams {
+		s, err := described(info)
+		if err != nil {
 			return "", err
 		}
+		w.stream(s)
 	}
 	return w.String(), nil
 }
@@ -139,24 +140,24 @@ func (w *yamlWriter) pair(depth int, key, value string) {
 	w.line(depth, yamlText(key)+": "+yamlText(value))
 }
 
-func (w *yamlWriter) stream(s client.StreamInfo) error {
+// stream writes what differs from the defaults.
+func (w *yamlWriter) stream(s penstock.Stream) {
 	before := w.Len()
 	w.line(1, yamlText(s.Name)+":")
 	head := w.Len()
 	for _, f := range []struct{ key, value, usual string }{
 		{"id_field", s.IDField, "id"}, {"key_field", s.KeyField, "key"}, {"time_field", s.TimeField, "time"},
-		{"durability", s.Durability, string(penstock.DurabilityDisk)},
+		{"durability", string(s.Durability), string(penstock.DurabilityDisk)}, {"on_poison", poisonText(s.HaltKey), skipPoison},
 	} {
 		if f.value != f.usual && f.value != "" {
 			w.pair(2, f.key, f.value)
 		}
 	}
-	keep, err := keepRowsOf(s)
-	if err != nil {
-		return err
+	if s.KeepRows > 0 {
+		w.line(2, "keep_rows: "+Duration(s.KeepRows).String())
 	}
-	if keep > 0 {
-		w.line(2, "keep_rows: "+Duration(keep).String())
+	if text := dedupText(s.Dedup); text != dedupText(streamOf("", defaultStream()).Dedup) {
+		w.line(2, "dedup: "+text)
 	}
 	if len(s.Columns) > 0 {
 		w.line(2, "columns:")
@@ -174,19 +175,6 @@ func (w *yamlWriter) stream(s client.StreamInfo) error {
 		w.WriteString(text)
 		w.line(1, yamlText(s.Name)+": {}")
 	}
-	return nil
-}
-
-// keepRowsOf returns how long a stream's rows are kept, 0 for ever.
-func keepRowsOf(s client.StreamInfo) (time.Duration, error) {
-	if s.KeepRows == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(s.KeepRows)
-	if err != nil {
-		return 0, fmt.Errorf("stream %s: keep_rows: %w", s.Name, err)
-	}
-	return d, nil
 }
 
 // plainYAML are texts that mean themselves without quotes.

@@ -172,14 +172,11 @@ func (pl *plan) withServer(ctx context.Context, c *client.Client) error {
 	var streams []penstock.Stream
 	empty := map[string]bool{}
 	for _, info := range infos {
-		keep, err := keepRowsOf(info)
+		s, err := described(info)
 		if err != nil {
 			return err
 		}
-		streams = append(streams, penstock.Stream{
-			Name: info.Name, IDField: info.IDField, KeyField: info.KeyField, TimeField: info.TimeField, Columns: info.Columns,
-			KeepRows: keep, Durability: penstock.Durability(info.Durability),
-		})
+		streams = append(streams, s)
 		empty[info.Name] = info.Stored != nil && *info.Stored == 0
 	}
 	pl.streams(streams, empty)

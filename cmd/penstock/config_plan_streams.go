@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ func (pl *plan) stream(at string, was, is penstock.Stream, empty bool) {
 		}
 	}
 	if a, b := cmp.Or(was.IDField, "id"), cmp.Or(is.IDField, "id"); a != b {
-		pl.note(at+".id_field", atOnce, "%s (was %s); an event that is sent before and after may count twice", b, a)
+		pl.note(at+".id_field", atOnce, "%s (was %s): the window of repeated ids starts anew, an event that is sent before and after may count twice", b, a)
 	}
 	if a, b := cmp.Or(was.TimeField, "time"), cmp.Or(is.TimeField, "time"); a != b {
 		pl.note(at+".time_field", atOnce, "%s (was %s), for events from then on", b, a)
@@ -55,7 +56,39 @@ func (pl *plan) stream(at string, was, is penstock.Stream, empty bool) {
 		}
 		pl.note(at+".durability", atOnce, "%s (was %s): %s", b, a, what)
 	}
+	if was.Dedup != is.Dedup {
+		pl.dedup(at+".dedup", was.Dedup, is.Dedup)
+	}
+	if a, b := poisonText(was.HaltKey), poisonText(is.HaltKey); a != b {
+		pl.note(at+".on_poison", atOnce, "%s (was %s)", b, a)
+	}
 	pl.columns(at+".columns.", was.Columns, is.Columns)
+}
+
+func (pl *plan) dedup(at string, was, is penstock.Dedup) {
+	what := ""
+	switch {
+	case !is.On():
+		what = ": repeats become rows from then on"
+	case was.On() && (is.Window < was.Window || is.MaxIDs < was.MaxIDs):
+		what = ": older ids are forgotten"
+	}
+	pl.note(at, atOnce, "%s (was %s)%s", dedupText(is), dedupText(was), what)
+}
+
+// dedupText spells a window as files do.
+func dedupText(d penstock.Dedup) string {
+	if !d.On() {
+		return "off"
+	}
+	return fmt.Sprintf("{window: %s, max_ids: %s}", Duration(d.Window), Count(d.MaxIDs))
+}
+
+func poisonText(halts bool) string {
+	if halts {
+		return haltKey
+	}
+	return skipPoison
 }
 
 func (pl *plan) keepRows(at string, was, is time.Duration) {

@@ -51,7 +51,7 @@ func TestSchemaAcceptsWhatTheReaderDoes(t *testing.T) {
 		"streams:\n  clicks:\nlimits:\nlog: \"disk:\"\nstore: duckdb:a",
 		"store: [duckdb:a, duckdb:b]\npartitions: ${N}\nlog: {keep: 1d12h, max: \"${MAX:1GiB}\"}",
 		"limits: {body: 8 MiB, event: 1.5KiB, batch: \"10\", in_flight: 8388608}",
-		"tls: {cert: a, key: b}\nstreams: {a: {columns: {b: \"decimal(1,1)\", c: {type: text}}, dedup: off}}",
+		"tls: {cert: a, key: b}\nstreams: {a: {columns: {b: \"decimal(1,1)\", c: {type: text}}, dedup: off, on_poison: halt_key}, b: {dedup: {window: 24h}}, c: {dedup: {window: 1s, max_ids: 10G}}}",
 		exampleOfTemplate(),
 	} {
 		if err := schema.Validate(asJSON(t, text)); err != nil {
@@ -67,7 +67,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"tokens: [{name: a, scopes: [read]}]", "tls: {ca: x}", "cluster: {name: x}",
 		"streams: {Clicks: {}}", "streams: [clicks]", "streams: {a: {columns: {B: text}}}", "partitions: many", "partitions: -1", "limits: {body: lots}",
 		"log: {keep: 3 weeks}", "listen: [a]", "streams: {a: {dedup: on}}", "views: {a: {}}", "strict: x", "apps: [shortener]",
-		"streams: {a: {dedup: {window: 24h}}}",
+		"streams: {a: {dedup: {window: 24 hours}}}", "streams: {a: {dedup: {max_ids: lots}}}", "streams: {a: {dedup: {ids: 5}}}",
 	} {
 		if err := schema.Validate(asJSON(t, text)); err == nil {
 			t.Errorf("%s is accepted", text)
@@ -108,7 +108,7 @@ func TestSchemaDescribesEverySetting(t *testing.T) {
 	if properties < 30 {
 		t.Errorf("%d properties", properties)
 	}
-	for _, want := range []string{`"default": "127.0.0.1:7367"`, `"default": "72h"`, `"default": "20GiB"`, `"default": "5000"`, `"default": "skip"`} {
+	for _, want := range []string{`"default": "127.0.0.1:7367"`, `"default": "72h"`, `"default": "20GiB"`, `"default": "5000"`, `"default": "skip"`, `"default": "24h"`, `"default": "100M"`} {
 		if !strings.Contains(o.stdout, want) {
 			t.Errorf("no %s", want)
 		}

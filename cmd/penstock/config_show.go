@@ -83,6 +83,10 @@ func (w *settingWalk) structure(path string, v, usual reflect.Value) {
 		case field.Kind() == reflect.Map:
 			w.mapping(at, field)
 		case field.Kind() == reflect.Struct:
+			if text, ok := shorthandOf(field); ok {
+				w.all = append(w.all, shownSetting{at, text, w.config.source(at).String()})
+				continue
+			}
 			w.structure(at, field, def)
 		case field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct:
 			for i := range field.Len() {
@@ -95,6 +99,15 @@ func (w *settingWalk) structure(path string, v, usual reflect.Value) {
 			}
 		}
 	}
+}
+
+// shorthandOf returns the one text that a mapping is spelled as, if there is one for what it holds.
+func shorthandOf(v reflect.Value) (string, bool) {
+	s, ok := v.Interface().(interface{ shorthand() (string, bool) })
+	if !ok {
+		return "", false
+	}
+	return s.shorthand()
 }
 
 // mapping adds the entries of streams and columns in the order of their names.

@@ -43,8 +43,9 @@ streams:
     dedup: off
     keep_rows: 1d12h
     durability: memory
-    on_poison: skip
+    on_poison: halt_key
   order:
+  visits: {dedup: {window: 90s}}
 limits: {body: 4MiB, event: 1024, batch: 10, in_flight: 8MB}
 `
 
@@ -74,7 +75,7 @@ func TestLoadConfig(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"data": "--data", "log.keep": "PENSTOCK_LOG_KEEP", "log.max": "p.yaml:8", "store": "PENSTOCK_STORE",
-		"streams.clicks.columns.country.path": "p.yaml:15", "streams.order": "p.yaml:20", "limits.batch": "p.yaml:21", "tls": "default",
+		"streams.clicks.columns.country.path": "p.yaml:15", "streams.order": "p.yaml:20", "limits.batch": "p.yaml:22", "tls": "default",
 	} {
 		if got := c.source(path).String(); got != want {
 			t.Errorf("%s comes from %s, want %s", path, got, want)
@@ -86,7 +87,7 @@ func TestLoadConfig(t *testing.T) {
 func checkStreams(t *testing.T, c *Config) {
 	t.Helper()
 	want := penstock.Stream{
-		Name: "clicks", IDField: "click_id", KeyField: `user.name\.full`, KeepRows: 36 * time.Hour, Durability: penstock.DurabilityMemory,
+		Name: "clicks", IDField: "click_id", KeyField: `user.name\.full`, KeepRows: 36 * time.Hour, Durability: penstock.DurabilityMemory, HaltKey: true,
 		Columns: []penstock.Column{
 			{Name: "country", Type: penstock.Text, Path: "geo.country"},
 			{Name: "link", Type: penstock.Text, Path: "link"},
@@ -94,14 +95,19 @@ func checkStreams(t *testing.T, c *Config) {
 		},
 	}
 	got := c.streams()
-	if len(got) != 2 || got[1].Name != "order" || got[1].Durability != "" {
+	if len(got) != 3 || got[1].Name != "order" || got[1].Durability != "" || got[1].HaltKey {
 		t.Fatalf("streams %+v", got)
+	}
+	for i, dedup := range []penstock.Dedup{{}, {Window: 24 * time.Hour, MaxIDs: 100e6}, {Window: 90 * time.Second, MaxIDs: 100e6}} {
+		if got[i].Dedup != dedup {
+			t.Errorf("%s: %+v, want %+v", got[i].Name, got[i].Dedup, dedup)
+		}
 	}
 	if !slices.Equal(got[0].Columns, want.Columns) {
 		t.Errorf("columns %+v", got[0].Columns)
 	}
 	got[0].Columns, want.Columns = nil, nil
-	if got[0].Name != want.Name || got[0].KeyField != want.KeyField || got[0].KeepRows != want.KeepRows || got[0].Durability != want.Durability {
+	if got[0].Name != want.Name || got[0].KeyField != want.KeyField || got[0].KeepRows != want.KeepRows || got[0].Durability != want.Durability || got[0].HaltKey != want.HaltKey {
 		t.Errorf("stream %+v", got[0])
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"penstock"
 )
@@ -20,6 +21,9 @@ const (
 	worldReadable  = 0o004
 	maxPrecision   = 38
 	clusterHexSize = 32
+	minDedup       = Duration(time.Second)
+	maxDedup       = Duration(400 * 24 * time.Hour)
+	maxDedupIDs    = Count(10e9)
 )
 
 var (
@@ -226,12 +230,21 @@ func (k *checker) stream(name string, s StreamConfig) {
 	if d := penstock.Durability(s.Durability); d != penstock.DurabilityDisk && d != penstock.DurabilityMemory {
 		k.note(at+".durability", "%q is not disk or memory", s.Durability)
 	}
-	switch s.OnPoison {
-	case "skip":
-	case "halt_key":
-		k.note(at+".on_poison", "halt_key: not built yet")
-	default:
+	if s.OnPoison != skipPoison && s.OnPoison != haltKey {
 		k.note(at+".on_poison", "%q is not skip or halt_key", s.OnPoison)
+	}
+	k.dedup(at+".dedup", s.Dedup)
+}
+
+func (k *checker) dedup(at string, d DedupConfig) {
+	if d.off {
+		return
+	}
+	if d.Window < minDedup || d.Window > maxDedup || d.Window%minDedup != 0 {
+		k.note(at+".window", "%s: want whole seconds, from %s to %s, or dedup: off", d.Window, minDedup, maxDedup)
+	}
+	if d.MaxIDs < 1 || d.MaxIDs > maxDedupIDs {
+		k.note(at+".max_ids", "%s is not within 1 to %s", d.MaxIDs, maxDedupIDs)
 	}
 }
 

@@ -57,7 +57,7 @@ func (d *directory) add(name string) (*penstock.Stream, error) {
 	if len(known.byName) >= penstock.MaxStreams {
 		return nil, &penstock.Error{Code: penstock.Overloaded, Op: "make stream " + name, Reason: "cardinality"}
 	}
-	if err := d.replace(append(d.list(), penstock.Stream{Name: name}), known.configured); err != nil {
+	if err := d.replace(append(d.list(), streamOf(name, defaultStream())), known.configured); err != nil {
 		return nil, err
 	}
 	return d.current.Load().byName[name], nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"penstock"
 	"penstock/internal/edge"
@@ -46,7 +47,7 @@ func TestDirectoryMakesStreamsByFirstUse(t *testing.T) {
 		return nil
 	})
 	for range 2 {
-		if s, err := d.Stream(penstock.DefaultTenant, "orders"); err != nil || s.Name != "orders" {
+		if s, err := d.Stream(penstock.DefaultTenant, "orders"); err != nil || s.Name != "orders" || s.Dedup != (penstock.Dedup{Window: 24 * time.Hour, MaxIDs: 100e6}) {
 			t.Fatalf("%+v, %v", s, err)
 		}
 	}

@@ -67,7 +67,7 @@ func (s *server) follow(present, next *Config) error {
 	s.guard.SetTokens(next.tokens())
 	for name, stream := range next.Streams {
 		if before, ok := present.Streams[name]; ok && before.IDField != stream.IDField {
-			s.log.Warn("the id is read from another place: the same event may have two ids now", "stream", name)
+			s.log.Warn("id_field has changed: the window of repeated ids starts anew, an event that is sent before and after may count twice", "stream", name)
 		}
 	}
 	return nil

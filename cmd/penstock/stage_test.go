@@ -98,7 +98,8 @@ func (s *stage) Stream(_, name string) (*penstock.Stream, error) {
 		if s.closed {
 			return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream " + name, Reason: "unknown_stream"}
 		}
-		s.streams[name] = &penstock.Stream{Name: name}
+		made := streamOf(name, defaultStream())
+		s.streams[name] = &made
 	}
 	return s.streams[name], nil
 }
@@ -227,7 +228,7 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 //	file NAME          writes a file
 //	cat NAME           shows one
 //	log STREAM         shows key, id and body of what the log holds
-//	stream NAME k=v …  declares a stream on the server: id_field, key_field, time_field, keep_rows, durability; else a column
+//	stream NAME k=v …  declares a stream on the server: id_field, key_field, time_field, keep_rows, durability, dedup, on_poison; else a column
 //	closed             from now on no stream is made by its first use
 //	token SCOPE        from now on the server wants a token; commands have one with this scope
 //	lag                lets the server be behind
@@ -338,7 +339,8 @@ func splitArguments(line string) []string {
 }
 
 func (s *stage) declare(words []string) error {
-	stream := &penstock.Stream{Name: words[0]}
+	stream := new(penstock.Stream)
+	*stream = streamOf(words[0], defaultStream())
 	for _, word := range words[1:] {
 		name, value, _ := strings.Cut(word, "=")
 		switch name {
@@ -356,6 +358,15 @@ func (s *stage) declare(words []string) error {
 				return err
 			}
 			stream.KeepRows = d
+		case "dedup":
+			window, ids, _ := strings.Cut(value, "/")
+			var d DedupConfig
+			if err := errors.Join(d.Window.scan(window), d.MaxIDs.scan(ids)); err != nil {
+				return err
+			}
+			stream.Dedup = penstock.Dedup{Window: time.Duration(d.Window), MaxIDs: int64(d.MaxIDs)}
+		case "on_poison":
+			stream.HaltKey = value == haltKey
 		default:
 			kind, path, _ := strings.Cut(value, "@")
 			column, err := columnOf(name, ColumnConfig{Type: kind, Path: path})
