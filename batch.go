@@ -65,8 +65,10 @@ func (b Batch) Cut(n int) (first, rest Batch) {
 		}
 		n -= size
 		for _, g := range block.Groups {
-			if next, ok := b.Next[g.Partition]; ok {
-				cut.Raise(Positions{g.Partition: {block.Epoch, clampTo(next, block.Epoch, g)}})
+			next, ok := b.Next[g.Partition]
+			end := Position{block.Epoch, clampTo(next, block.Epoch, g)}
+			if ok && !next.Less(end) { // else the group lies past the batch
+				cut.Raise(Positions{g.Partition: end})
 			}
 		}
 	}

@@ -22,6 +22,7 @@ type Block struct {
 
 	records []byte
 	count   int
+	item    int // of the first record within the request
 }
 
 // Group is the run of a block's records that share a partition: offsets First to First+Count-1.
@@ -235,7 +236,7 @@ func (b *Block) each(spans []span, yield func(*Record) bool) bool {
 	for i, g := range b.Groups {
 		next[i] = g.First
 	}
-	r := &Record{Tenant: b.Tenant, Stream: b.Stream, ReceivedAt: b.ReceivedAt, LogTime: b.LogTime, Producer: b.Producer, Item: -1}
+	r := &Record{Tenant: b.Tenant, Stream: b.Stream, ReceivedAt: b.ReceivedAt, LogTime: b.LogTime, Producer: b.Producer, Item: b.item - 1}
 	for at := 0; at < len(b.records); {
 		h := recordHeader(b.records[at:])
 		offset := next[h.group]
