@@ -72,21 +72,21 @@ func ParseReceipt(token, cluster string) (Receipt, error) {
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) < 3+16+1+4 || strings.ContainsAny(token, "\r\n") { // which base64 skips
-		return bad("not a receipt")
+		return bad("this is not a receipt")
 	}
 	body, sum := raw[:len(raw)-4], binary.LittleEndian.Uint32(raw[len(raw)-4:])
 	if crc32.Checksum(body, receiptCRC) != sum {
-		return bad("the checksum differs: it was cut or changed")
+		return bad("the receipt was cut or changed: its checksum differs")
 	}
 	if body[0] != receiptVersion || body[1] != 0 || int(body[2]) >= len(receiptDurability) {
-		return bad("made by another version")
+		return bad("the receipt was made by another version")
 	}
 	r := Receipt{Cluster: hex.EncodeToString(body[3:19]), Durability: receiptDurability[body[2]]}
 	if r.Cluster != cluster {
-		return bad("made by another cluster")
+		return bad("the receipt was made by another cluster")
 	}
 	if r.Positions = parsePositions(body[19:]); r.Positions == nil {
-		return bad("the positions are cut")
+		return bad("the positions of the receipt are cut")
 	}
 	return r, nil
 }

@@ -51,7 +51,7 @@ func (s signer) sign(question string, at penstock.Positions, order []penstock.Pa
 
 // open returns the positions of a cursor. It fails with Invalid, reason bad_cursor.
 func (s signer) open(question, token string) (penstock.Positions, error) {
-	bad := penstock.Refusef("bad_cursor", "read cursor", "it was not made by this cluster for this query")
+	bad := penstock.Refusef("bad_cursor", "read cursor", "the cursor was not made by this cluster for this query")
 	if len(token) > maxCursor || strings.ContainsAny(token, "\r\n") { // which base64 would skip
 		return nil, bad
 	}

@@ -171,7 +171,7 @@ func (a *API) limitReached(ctx context.Context, err error) error {
 	if !penstock.Is(err, penstock.Expired) && !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return err
 	}
-	return penstock.Refusef("query_limit", "run statement", "it took longer than %s", a.o.Limits.Timeout)
+	return penstock.Refusef("query_limit", "run statement", "the statement took longer than %s", a.o.Limits.Timeout)
 }
 
 func missing(what string) error {

@@ -3,6 +3,7 @@ package query
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -138,5 +139,5 @@ func (a *API) checkStream(name string) error {
 }
 
 func unknownStream(name string) error {
-	return &penstock.Error{Code: penstock.NotFound, Op: "find stream " + name, Reason: "unknown_stream"}
+	return &penstock.Error{Code: penstock.NotFound, Op: "find stream", Reason: "unknown_stream", Err: fmt.Errorf("there is no stream %s", name)}
 }

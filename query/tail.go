@@ -110,7 +110,7 @@ func (t *tail) open(ctx context.Context, lastID string) (penstock.Cursor, error)
 			return nil, err
 		}
 		if err := t.take(at); err != nil {
-			return nil, penstock.Refusef("bad_cursor", "read cursor", "it is not of these partitions")
+			return nil, penstock.Refusef("bad_cursor", "read cursor", "the cursor is not of these partitions")
 		}
 		return log.Open(ctx, t.at)
 	}

@@ -92,7 +92,7 @@ func dropReached(ctx context.Context, position positionFunc, want penstock.Posit
 func (a *API) checkPartitions(ps penstock.Positions) error {
 	for p := range ps {
 		if int(p) >= a.o.Cluster.Partitions {
-			return penstock.Refusef("bad_receipt", "wait for receipts", "partition %d of %d", p, a.o.Cluster.Partitions)
+			return penstock.Refusef("bad_receipt", "wait for receipts", "the receipt names partition %d, and there are %d", p, a.o.Cluster.Partitions)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -41,10 +42,12 @@ func (d *directory) Stream(_, name string) (*penstock.Stream, error) {
 		return nil, err
 	}
 	if !d.auto {
-		return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream " + name, Reason: "unknown_stream"}
+		return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream", Reason: "unknown_stream", Err: fmt.Errorf("there is no stream %s", name)}
 	}
 	return d.add(name)
 }
+
+var errStreams = fmt.Errorf("there are %d streams, and no more can be made", penstock.MaxStreams)
 
 // add makes a stream by its first use.
 func (d *directory) add(name string) (*penstock.Stream, error) {
@@ -55,7 +58,7 @@ func (d *directory) add(name string) (*penstock.Stream, error) {
 		return s, nil
 	}
 	if len(known.byName) >= penstock.MaxStreams {
-		return nil, &penstock.Error{Code: penstock.Overloaded, Op: "make stream " + name, Reason: "cardinality"}
+		return nil, &penstock.Error{Code: penstock.Overloaded, Op: "make stream", Reason: "cardinality", Err: errStreams}
 	}
 	if err := d.replace(append(d.list(), streamOf(name, defaultStream())), known.configured); err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (s *stage) Stream(_, name string) (*penstock.Stream, error) {
 	defer s.mu.Unlock()
 	if s.streams[name] == nil {
 		if s.closed {
-			return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream " + name, Reason: "unknown_stream"}
+			return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream", Reason: "unknown_stream", Err: fmt.Errorf("there is no stream %s", name)}
 		}
 		made := streamOf(name, defaultStream())
 		s.streams[name] = &made

@@ -69,8 +69,8 @@ func problemOf(r *http.Request, err error) problem {
 		code, rule = penstock.Internal, codes[penstock.Internal]
 	}
 	p := problem{Status: rule.status, Code: rule.word, Detail: rule.text, Outcome: "not_stored"}
-	if rule.text == "" {
-		p.Detail = cut(err.Error())
+	if rule.open {
+		p.Detail = cut(sentence(err))
 	}
 	if cause := reasoned(err); cause != nil && code != penstock.Internal {
 		p.Code = cause.Reason
@@ -78,7 +78,7 @@ func problemOf(r *http.Request, err error) problem {
 			p.Status = status
 		}
 		if code == penstock.Overloaded && cause.Err != nil { // it was made for clients: which limit, and how large
-			p.Detail = cut(cause.Err.Error())
+			p.Detail = cut(sentence(cause.Err))
 		}
 	}
 	if (code == penstock.Unknown || code == penstock.Internal) && changes(r) {
@@ -86,6 +86,38 @@ func problemOf(r *http.Request, err error) problem {
 	}
 	p.Title, p.Type = http.StatusText(p.Status), "urn:penstock:problem:"+p.Code
 	return p
+}
+
+// sentence returns what err says to a client: the text of its cause without the operations of the errors around it, which are words
+// of the server to itself. Of an error within it that is not the client's to act on only its rule's text is left.
+func sentence(err error) string {
+	text := err.Error()
+	switch e := err.(type) {
+	case *penstock.Error:
+		rule, ok := codes[e.Code]
+		if !ok {
+			rule = codes[penstock.Internal]
+		}
+		if !rule.open || e.Err == nil {
+			return rule.text
+		}
+		return sentence(e.Err)
+	case interface{ Unwrap() error }:
+		text = quoted(text, e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			text = quoted(text, inner)
+		}
+	}
+	return text
+}
+
+// quoted replaces, in the text of an error that wraps another, that other's text by its sentence.
+func quoted(text string, inner error) string {
+	if inner == nil || inner.Error() == "" {
+		return text
+	}
+	return strings.Replace(text, inner.Error(), sentence(inner), 1)
 }
 
 // Reason returns the stable word by which clients know err: its reason, or the word of its code.

@@ -40,6 +40,13 @@ func TestProblems(t *testing.T) {
 	show("POST", &penstock.Error{Code: penstock.Unavailable, Op: "admit request", Reason: "shutting_down"})
 	show("POST", &penstock.Error{Code: penstock.Unknown, Op: "append blocks", Reason: "stalled"})
 	show("POST", penstock.Wrap(penstock.Overloaded, "find stream", &penstock.Error{Code: penstock.Overloaded, Op: "make stream", Reason: "cardinality", Err: errors.New("there are 1000 streams")}))
+	within := penstock.Errorf(penstock.NotFound, "find stream", "there is no stream orders")
+	show("POST", penstock.Wrap(penstock.Invalid, "replay letters", penstock.Wrap(penstock.Invalid, "read filter", within)))
+	show("POST", penstock.Errorf(penstock.Conflict, "compare", "it cannot be (%w), nor (%w)", within, penstock.Errorf(penstock.Corrupt, "read file", "/var/lib/secret")))
+	show("POST", penstock.Errorf(penstock.Conflict, "compare", "it cannot be: %w", fmt.Errorf("as asked: %w", within)))
+	for _, code := range codes[:4] {
+		show("POST", &penstock.Error{Code: code, Op: "open file"})
+	}
 	golden(t, "problems.txt", out.String())
 }
 

@@ -6,28 +6,29 @@ import (
 	"penstock"
 )
 
-// rule says how a code is answered. A code with a text hides the error's own, which may name paths or hosts.
+// rule says how a code is answered.
 type rule struct {
 	status int
 	word   string
-	text   string
+	text   string // instead of the error's own, which may name paths or hosts; or, if the code is open, in its absence
+	open   bool   // the client is the one to act on it, and sees the error's own text
 }
 
 var codes = map[penstock.Code]rule{
-	penstock.Invalid:     {http.StatusBadRequest, "invalid", ""},
-	penstock.NotFound:    {http.StatusNotFound, "not_found", ""},
-	penstock.Forbidden:   {http.StatusForbidden, "forbidden", ""},
-	penstock.Conflict:    {http.StatusConflict, "conflict", ""},
-	penstock.Expired:     {http.StatusGatewayTimeout, "expired", ""},
-	penstock.Trimmed:     {http.StatusGone, "trimmed", "the log no longer keeps that position"},
-	penstock.Overloaded:  {http.StatusServiceUnavailable, "overloaded", "too much is under way: try again later"},
-	penstock.Full:        {http.StatusServiceUnavailable, "log_full", "the log is full: try again when room was made"},
-	penstock.Unavailable: {http.StatusServiceUnavailable, "unavailable", "this server cannot do it now: try again later"},
-	penstock.Unknown:     {http.StatusServiceUnavailable, "unknown", "it may or may not have been done: repeat it with the same ids"},
-	penstock.Stale:       {http.StatusServiceUnavailable, "stale", "the position moved meanwhile: try again"},
-	penstock.NotOwner:    {http.StatusServiceUnavailable, "not_owner", "another server holds this partition: try again later"},
-	penstock.Corrupt:     {http.StatusInternalServerError, "corrupt", "stored bytes are damaged: an operator has to look at it"},
-	penstock.Internal:    {http.StatusInternalServerError, "internal", "the server made a mistake"},
+	penstock.Invalid:     {http.StatusBadRequest, "invalid", "the request is wrong", true},
+	penstock.NotFound:    {http.StatusNotFound, "not_found", "there is no such thing", true},
+	penstock.Forbidden:   {http.StatusForbidden, "forbidden", "it is not allowed", true},
+	penstock.Conflict:    {http.StatusConflict, "conflict", "it contradicts what is there", true},
+	penstock.Expired:     {http.StatusGatewayTimeout, "expired", "the time was not enough", true},
+	penstock.Trimmed:     {http.StatusGone, "trimmed", "the log no longer keeps that position", false},
+	penstock.Overloaded:  {http.StatusServiceUnavailable, "overloaded", "too much is under way: try again later", false},
+	penstock.Full:        {http.StatusServiceUnavailable, "log_full", "the log is full: try again when room was made", false},
+	penstock.Unavailable: {http.StatusServiceUnavailable, "unavailable", "this server cannot do it now: try again later", false},
+	penstock.Unknown:     {http.StatusServiceUnavailable, "unknown", "it may or may not have been done: repeat it with the same ids", false},
+	penstock.Stale:       {http.StatusServiceUnavailable, "stale", "the position moved meanwhile: try again", false},
+	penstock.NotOwner:    {http.StatusServiceUnavailable, "not_owner", "another server holds this partition: try again later", false},
+	penstock.Corrupt:     {http.StatusInternalServerError, "corrupt", "stored bytes are damaged: an operator has to look at it", false},
+	penstock.Internal:    {http.StatusInternalServerError, "internal", "the server made a mistake", false},
 }
 
 // statuses are the reasons whose status is not that of their code. A reason that is missing here is answered by its code.
