@@ -129,13 +129,21 @@ func (p *program) begin(cmd *cobra.Command, _ []string) error {
 		p.token = value
 	}
 	p.running = true
+	if cmd.Flags().Changed("url") { // also where nothing but the load generator reads it
+		_, err := p.client(client.Options{})
+		return err
+	}
 	return nil
 }
 
-// client returns a client of the server that the flags name.
+// client returns a client of the server that the flags name. An address that is none is a mistake of usage.
 func (p *program) client(o client.Options) (*client.Client, error) {
 	o.URL, o.Token = p.url, p.token
-	return client.New(o)
+	c, err := client.New(o)
+	if err != nil {
+		return nil, usagef("the server's URL: %w", cause(err))
+	}
+	return c, nil
 }
 
 // isTerminal reports whether a person reads w.
