@@ -40,7 +40,8 @@ func (s *Store) bury(l *lane, r *penstock.Record, reason penstock.LetterReason, 
 // park makes a record wait. It is not looked at before its turn comes.
 func (s *Store) park(l *lane, r *penstock.Record, c penstock.Condemned) error {
 	if s.parked >= s.maxParked {
-		return penstock.Errorf(penstock.Full, "park record", "%d letters are parked: replay or drop those that they wait for", s.parked)
+		err := penstock.Errorf(penstock.Full, "count letters", "%d are parked: replay or drop those that they wait for", s.parked)
+		return &penstock.Error{Code: penstock.Full, Op: "park record", Err: err, Reason: "letters_full"}
 	}
 	s.count(l, penstock.FateParked, r.Sum)
 	s.put(placeOf(r), letter{*r, c.Reason, c.Detail, penstock.LetterParked, r.LogTime})
@@ -57,14 +58,6 @@ func (s *Store) put(at penstock.Place, l letter) {
 	})
 	s.letters[at] = l
 	s.wait(at, old, l)
-}
-
-// remove forgets a letter.
-func (s *Store) remove(at penstock.Place) {
-	old := s.letters[at]
-	s.did(func() { s.letters[at] = old })
-	delete(s.letters, at)
-	s.wait(at, old, letter{record: old.record})
 }
 
 // wait notes that a letter changed its state.
@@ -102,13 +95,14 @@ func comparePlaces(a, b penstock.Place) int {
 }
 
 // release makes rows of a key's parked letters, in order, up to the first that is open. One that cannot be a row is open from
-// then on, and those behind it stay parked.
-func (s *Store) release(t thread) {
+// then on, and those behind it stay parked. They were tried at the log time now; 0: a time that no log knows.
+func (s *Store) release(t thread, now penstock.Micros) {
 	for _, at := range slices.Clone(s.waiting[t]) {
 		l := s.letters[at]
 		if l.state == penstock.LetterOpen {
 			return
 		}
+		l.since = max(l.since, now)
 		reason, detail := s.flaw(&l.record, penstock.Condemned{Reason: l.reason, Detail: l.detail})
 		if reason != "" {
 			l.state, l.reason, l.detail = penstock.LetterOpen, reason, detail
@@ -116,7 +110,8 @@ func (s *Store) release(t thread) {
 			s.move(&l.record, penstock.FateParked, penstock.FateDead)
 			return
 		}
-		s.remove(at)
+		l.state = penstock.LetterReplayed
+		s.put(at, l)
 		s.row(&l.record)
 		s.move(&l.record, penstock.FateParked, penstock.FateStored)
 	}
@@ -179,7 +174,7 @@ func (s *Store) Drop(ctx context.Context, places []penstock.Place) (int, error) 
 		halted[threadOf(&l.record)] = true
 	}
 	for t := range halted {
-		s.release(t)
+		s.release(t, 0)
 	}
 	s.undo = nil // nothing can fail any more
 	return n, nil

@@ -32,7 +32,7 @@ func (s *Store) settle(r *penstock.Record, c penstock.Condemned) error {
 func (s *Store) replay(r *penstock.Record, c penstock.Condemned) {
 	at := penstock.Place{Partition: r.Partition, Position: r.ReplayOf}
 	old, ok := s.letters[at]
-	if !ok || old.state != penstock.LetterOpen {
+	if !ok || old.state != penstock.LetterOpen || old.record.Stream != r.Stream || old.record.Tenant != r.Tenant {
 		return
 	}
 	l := old
@@ -45,7 +45,7 @@ func (s *Store) replay(r *penstock.Record, c penstock.Condemned) {
 	s.put(at, l)
 	s.row(r)
 	s.move(&l.record, penstock.FateDead, penstock.FateStored)
-	s.release(threadOf(&l.record))
+	s.release(threadOf(&l.record), r.LogTime)
 }
 
 // sent is the last record of a producer.

@@ -34,11 +34,33 @@ func (o *opened) Close() error {
 	return nil
 }
 
+// Drop gives letters up unless the store is closed.
+func (o *opened) Drop(ctx context.Context, places []penstock.Place) (int, error) {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	if o.closed {
+		return 0, penstock.Errorf(penstock.Unavailable, "drop letters", "the store is closed")
+	}
+	return o.Store.Drop(ctx, places)
+}
+
 // TestReopen runs the cases about reopening, with a store that holds some of the cluster's partitions.
 func TestReopen(t *testing.T) {
+	cluster := penstock.Cluster{ID: "000102030405060708090a0b0c0d0e0f", Key: penstock.PartitionKey{8}, Partitions: 8}
+	held := []penstock.Partition{1, 3, 4, 5, 7}
+	again := func(t *testing.T, s penstock.Store) penstock.Store {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return &opened{Store: s.(*opened).Store}
+	}
 	storetest.Run(t, storetest.Backend{
-		Cluster: penstock.Cluster{Partitions: 8},
-		Open:    func(*testing.T) penstock.Store { return &opened{Store: memory.New(1, 3, 4, 5, 7)} },
+		Cluster: cluster,
+		Open:    func(*testing.T) penstock.Store { return &opened{Store: memory.New(held...)} },
+		OpenWith: func(_ *testing.T, streams []penstock.Stream) penstock.Store {
+			return &opened{Store: memory.Open(memory.Options{Cluster: cluster, Partitions: held, Streams: streams, MaxParked: 12})}
+		},
+		MaxParked: 12,
 		Rows: func(_ *testing.T, s penstock.Store) []storetest.Row {
 			var rows []storetest.Row
 			for _, r := range s.(*opened).Records() {
@@ -46,12 +68,11 @@ func TestReopen(t *testing.T) {
 			}
 			return rows
 		},
-		Reopen: func(t *testing.T, s penstock.Store) penstock.Store {
-			if err := s.Close(); err != nil {
-				t.Fatal(err)
-			}
-			return &opened{Store: s.(*opened).Store}
+		Reopen: again,
+		Crash:  func(_ *testing.T, s penstock.Store) penstock.Store { return &opened{Store: s.(*opened).Store} },
+		ReopenWith: func(t *testing.T, s penstock.Store, streams []penstock.Stream) penstock.Store {
+			s.(*opened).Declare(streams)
+			return again(t, s)
 		},
-		Crash: func(_ *testing.T, s penstock.Store) penstock.Store { return &opened{Store: s.(*opened).Store} },
 	})
 }

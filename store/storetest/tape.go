@@ -29,7 +29,13 @@ func newTape(c penstock.Cluster) *tape {
 
 // append makes a block of the events and gives it the next places.
 func (t *tape) append(stream string, events ...penstock.Event) *penstock.Block {
+	return t.appendAs(penstock.Producer{}, stream, events...)
+}
+
+// appendAs makes a block that is a request of a producer.
+func (t *tape) appendAs(p penstock.Producer, stream string, events ...penstock.Event) *penstock.Block {
 	t.builder.Reset(penstock.DefaultTenant, stream, t.now+17, 0)
+	t.builder.Produced(p)
 	for _, e := range events {
 		t.builder.Add(e)
 	}
