@@ -8,13 +8,37 @@ import (
 	"penstock/store/storetest"
 )
 
-func contract(t *testing.T, shards func() []penstock.Store, shardOf func(penstock.Partition) int) {
+var testCluster = penstock.Cluster{ID: "000102030405060708090a0b0c0d0e0f", Key: penstock.PartitionKey{9}, Partitions: 8}
+
+const testParked = 12
+
+// contract runs the suite over stores in memory that hold these partitions each.
+func contract(t *testing.T, shards ...[]penstock.Partition) {
+	open := func(t *testing.T, streams []penstock.Stream) penstock.Store {
+		var stores []penstock.Store
+		for _, held := range shards {
+			stores = append(stores, memory.Open(memory.Options{Cluster: testCluster, Partitions: held, Streams: streams, MaxParked: testParked}))
+		}
+		s, err := New(stores...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	shardOf := map[penstock.Partition]int{}
+	for i, held := range shards {
+		for _, p := range held {
+			shardOf[p] = i
+		}
+	}
 	storetest.Run(t, storetest.Backend{
-		Cluster: penstock.Cluster{Partitions: 8},
-		Open: func(t *testing.T) penstock.Store {
-			s, err := New(shards()...)
-			if err != nil {
-				t.Fatal(err)
+		Cluster:   testCluster,
+		Open:      func(t *testing.T) penstock.Store { return open(t, nil) },
+		OpenWith:  open,
+		MaxParked: testParked,
+		ReopenWith: func(_ *testing.T, s penstock.Store, streams []penstock.Stream) penstock.Store {
+			for _, shard := range s.(*store).shards {
+				shard.(*memory.Store).Declare(streams)
 			}
 			return s
 		},
@@ -27,18 +51,12 @@ func contract(t *testing.T, shards func() []penstock.Store, shardOf func(penstoc
 			}
 			return rows
 		},
-		ShardOf: shardOf,
+		ShardOf: func(p penstock.Partition) int { return shardOf[p] },
 	})
 }
 
-func TestContractOfOne(t *testing.T) {
-	contract(t, func() []penstock.Store { return []penstock.Store{memory.New(penstock.All(8)...)} }, nil)
-}
+func TestContractOfOne(t *testing.T) { contract(t, penstock.All(8)) }
 
 func TestContractOfTwo(t *testing.T) {
-	contract(t, func() []penstock.Store {
-		return []penstock.Store{memory.New(7, 1, 3, 0), memory.New(2, 4, 5, 6)}
-	}, func(p penstock.Partition) int {
-		return map[penstock.Partition]int{2: 1, 4: 1, 5: 1, 6: 1}[p]
-	})
+	contract(t, []penstock.Partition{7, 1, 3, 0}, []penstock.Partition{2, 4, 5, 6})
 }
