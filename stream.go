@@ -41,9 +41,12 @@ type Stream struct {
 
 // Streams is a directory of streams. It is replaced as a whole when the configuration changes.
 type Streams interface {
-	// Stream returns the stream of that name; NotFound if it is unknown and may not be made by its first use; Invalid if
-	// the name is not legal; Overloaded if there are too many. It may be called concurrently.
+	// Stream returns the stream of that name, which may be one that is not there before its first use; NotFound if it is unknown
+	// and may not be made; Invalid if the name is not legal; Overloaded if there are too many. It may be called concurrently.
 	Stream(tenant, name string) (*Stream, error)
+	// Use makes a stream that Stream returned, if it is not there yet: an event for it is about to be appended. On an error it is not
+	// made: Overloaded if there are too many by now, Unavailable if the store cannot make it. It may be called concurrently.
+	Use(tenant string, s *Stream) error
 }
 
 // MaxStreams bounds the streams of a tenant.

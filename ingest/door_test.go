@@ -214,6 +214,34 @@ func TestOneConnection(t *testing.T) {
 	}
 }
 
+// A stream is made by its first event, and by nothing else.
+func TestOnlyEventsMakeAStream(t *testing.T) {
+	streams := &firstUse{}
+	s, _, log := start(t, Options{Streams: streams})
+	s.Expect(s.Send(request(path, "", "")), 400, "empty_batch")
+	s.Expect(s.Send(request(path, "", "x\nbroken\n")), 400, "bad_json")
+	s.Expect(s.Send(request(path, "", "bad")), 422, "")
+	s.Expect(s.Send(request(path+"?partial=false", "", "x\nbad\n")), 400, "bad_item")
+	s.Expect(s.Send(request(path+"?debug=1", "", "{}")), 200, "")
+	s.Expect(s.Send(request(path, "Content-Type: image/png\r\n", "x")), 415, "unsupported_media_type")
+	s.Expect(s.Send(request(path, "Penstock-Producer: none\r\n", "x")), 400, "bad_producer")
+	s.Expect(s.Send(request(path, "Content-Encoding: gzip\r\n", "x")), 400, "bad_encoding")
+	if len(streams.made) != 0 {
+		t.Errorf("made %q", streams.made)
+	}
+	streams.fail = penstock.Errorf(penstock.Unavailable, "declare streams", "the store is busy")
+	s.Expect(s.Send(request(path, "", "x")), 503, "unavailable")
+	streams.fail = &penstock.Error{Code: penstock.Overloaded, Op: "make stream", Reason: "cardinality"}
+	s.Expect(s.Send(request(path, "", "x")), 429, "cardinality")
+	expectStored(t, log, 0)
+	streams.fail = nil
+	s.Expect(s.Send(request(path, "", "x\nbad\n")), 202, "")
+	if len(streams.made) != 1 || streams.made[0] != "default/clicks" {
+		t.Errorf("made %q", streams.made)
+	}
+	expectStored(t, log, 1)
+}
+
 func TestTrace(t *testing.T) {
 	var mu sync.Mutex
 	heard := map[string]int{}

@@ -145,6 +145,26 @@ func (anyStream) Stream(_, name string) (*penstock.Stream, error) {
 	return plainStream, nil
 }
 
+func (anyStream) Use(string, *penstock.Stream) error { return nil }
+
+// firstUse is anyStream, and counts which streams it is told to make.
+type firstUse struct {
+	anyStream
+	mu   sync.Mutex
+	made []string
+	fail error
+}
+
+func (f *firstUse) Use(tenant string, s *penstock.Stream) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail != nil {
+		return f.fail
+	}
+	f.made = append(f.made, tenant+"/"+s.Name)
+	return nil
+}
+
 func testCluster() penstock.Cluster {
 	return penstock.Cluster{ID: "000102030405060708090a0b0c0d0e0f", Partitions: 64}
 }

@@ -30,7 +30,9 @@ func startWith(t *testing.T, o Options, so edge.ServerOptions) (*edgetest.Server
 		log = &counter{}
 		o.Log = log
 	}
-	o.Streams, o.Cluster = anyStream{}, testCluster()
+	if o.Cluster = testCluster(); o.Streams == nil {
+		o.Streams = anyStream{}
+	}
 	o.Protocols = []penstock.Protocol{&lines{}, jsonevents.New()}
 	door := New(o)
 	guard := edge.NewGuard(edge.GuardOptions{})

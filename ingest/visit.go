@@ -226,12 +226,15 @@ func (v *visit) traceRejected() {
 	}
 }
 
-// append makes the block durable. It waits for the outcome even if the client goes away: nobody would hear that it is unknown,
+// append makes the block durable, and the stream if these are its first events. It waits for the outcome even if the client goes away: nobody would hear that it is unknown,
 // and a context that can end costs each request more than the receipt does.
 func (v *visit) append(block *penstock.Block) error {
 	ctx := context.Background()
 	if block.Len() == 0 {
 		return nil
+	}
+	if err := v.door.o.Streams.Use(penstock.DefaultTenant, v.request.Stream); err != nil {
+		return err
 	}
 	accepted := v.door.o.Trace.Accepted
 	if accepted == nil {

@@ -28,6 +28,10 @@ func TestDevMakesStreamsAndKeepsThem(t *testing.T) {
 	}
 	s.expect("a reserved name", s.post("penstock", `{}`), http.StatusBadRequest, "bad_stream")
 	s.expect("reading makes no stream", s.get("/v1/streams/visits/events?key=k"), http.StatusNotFound, "unknown_stream")
+	s.expect("an item that is refused", s.post("visits", `{"id":""}`), http.StatusUnprocessableEntity, "bad_id")
+	s.expect("a body that is refused", s.post("visits", `{"id":`), http.StatusBadRequest, "bad_json")
+	s.expect("what would be stored", s.post("visits?debug=1", `{"id":"1"}`), http.StatusOK, "")
+	s.expect("none of them makes a stream", s.get("/v1/streams/visits"), http.StatusNotFound, "unknown_stream")
 	if text := string(s.get("/metrics").body); strings.Contains(text, `"order"`) {
 		t.Error("a stream that a client made is in the metrics")
 	}

@@ -44,26 +44,38 @@ func (d *directory) Stream(_, name string) (*penstock.Stream, error) {
 	if !d.auto {
 		return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream", Reason: "unknown_stream", Err: fmt.Errorf("there is no stream %s", name)}
 	}
-	return d.add(name)
+	if len(d.current.Load().byName) >= penstock.MaxStreams {
+		return nil, tooManyStreams()
+	}
+	s := streamOf(name, defaultStream())
+	return &s, nil
 }
 
-var errStreams = fmt.Errorf("there are %d streams, and no more can be made", penstock.MaxStreams)
+// Use implements penstock.Streams. A stream that was removed meanwhile stays removed: requests that are under way end as they began.
+func (d *directory) Use(_ string, s *penstock.Stream) error {
+	if !d.auto || d.current.Load().byName[s.Name] != nil {
+		return nil
+	}
+	return d.add(*s)
+}
+
+func tooManyStreams() error {
+	return &penstock.Error{Code: penstock.Overloaded, Op: "make stream", Reason: "cardinality",
+		Err: fmt.Errorf("there are %d streams, and no more can be made", penstock.MaxStreams)}
+}
 
 // add makes a stream by its first use.
-func (d *directory) add(name string) (*penstock.Stream, error) {
+func (d *directory) add(s penstock.Stream) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	known := d.current.Load()
-	if s := known.byName[name]; s != nil {
-		return s, nil
+	if known.byName[s.Name] != nil {
+		return nil
 	}
 	if len(known.byName) >= penstock.MaxStreams {
-		return nil, &penstock.Error{Code: penstock.Overloaded, Op: "make stream", Reason: "cardinality", Err: errStreams}
+		return tooManyStreams()
 	}
-	if err := d.replace(append(d.list(), streamOf(name, defaultStream())), known.configured); err != nil {
-		return nil, err
-	}
-	return d.current.Load().byName[name], nil
+	return d.replace(append(d.list(), s), known.configured)
 }
 
 // set replaces the configured streams. In a directory that makes streams by first use, all others stay as they are.

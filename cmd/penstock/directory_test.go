@@ -27,6 +27,15 @@ func names(streams []penstock.Stream) []string {
 	return all
 }
 
+// use does what the door does for a request with events.
+func use(d *directory, name string) (*penstock.Stream, error) {
+	s, err := d.Stream(penstock.DefaultTenant, name)
+	if err != nil {
+		return nil, err
+	}
+	return s, d.Use(penstock.DefaultTenant, s)
+}
+
 func TestDirectoryOfAFileAnswersUnknownStream(t *testing.T) {
 	d := newDirectory([]penstock.Stream{stream("clicks", "link")}, false, nil)
 	s, err := d.Stream(penstock.DefaultTenant, "clicks")
@@ -46,8 +55,13 @@ func TestDirectoryMakesStreamsByFirstUse(t *testing.T) {
 		declared = append(declared, names(all))
 		return nil
 	})
+	for range 2 { // who only asks makes none
+		if _, err := d.Stream(penstock.DefaultTenant, "asked"); err != nil || len(d.list()) != 1 {
+			t.Fatalf("%v, streams %v", err, names(d.list()))
+		}
+	}
 	for range 2 {
-		if s, err := d.Stream(penstock.DefaultTenant, "orders"); err != nil || s.Name != "orders" || s.Dedup != (penstock.Dedup{Window: 24 * time.Hour, MaxIDs: 100e6}) {
+		if s, err := use(d, "orders"); err != nil || s.Name != "orders" || s.Dedup != (penstock.Dedup{Window: 24 * time.Hour, MaxIDs: 100e6}) {
 			t.Fatalf("%+v, %v", s, err)
 		}
 	}
@@ -65,7 +79,7 @@ func TestDirectoryStaysAsItWasWhenTheStoreObjects(t *testing.T) {
 	if err := d.set([]penstock.Stream{stream("orders")}); !errors.Is(err, objection) {
 		t.Errorf("set: %v", err)
 	}
-	if _, err := d.Stream(penstock.DefaultTenant, "orders"); !errors.Is(err, objection) {
+	if _, err := use(d, "orders"); !errors.Is(err, objection) {
 		t.Errorf("first use: %v", err)
 	}
 	if got := names(d.list()); !slices.Equal(got, []string{"clicks"}) {
@@ -101,13 +115,20 @@ func TestDirectoryIsBounded(t *testing.T) {
 		most = append(most, stream(fmt.Sprintf("s%d", i)))
 	}
 	d := newDirectory(most, true, nil)
-	if _, err := d.Stream(penstock.DefaultTenant, "the_last"); err != nil {
+	late, err := d.Stream(penstock.DefaultTenant, "late")
+	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := use(d, "the_last"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Use(penstock.DefaultTenant, late); edge.Reason(err) != "cardinality" {
+		t.Errorf("one that was allowed before: %v", err)
 	}
 	if _, err := d.Stream(penstock.DefaultTenant, "one_more"); edge.Reason(err) != "cardinality" {
 		t.Errorf("stream %d: %v", penstock.MaxStreams+1, err)
 	}
-	if _, err := d.Stream(penstock.DefaultTenant, "s0"); err != nil {
+	if _, err := use(d, "s0"); err != nil {
 		t.Errorf("a known one: %v", err)
 	}
 }

@@ -99,9 +99,19 @@ func (s *stage) Stream(_, name string) (*penstock.Stream, error) {
 			return nil, &penstock.Error{Code: penstock.NotFound, Op: "find stream", Reason: "unknown_stream", Err: fmt.Errorf("there is no stream %s", name)}
 		}
 		made := streamOf(name, defaultStream())
-		s.streams[name] = &made
+		return &made, nil
 	}
 	return s.streams[name], nil
+}
+
+// Use implements penstock.Streams.
+func (s *stage) Use(_ string, used *penstock.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams[used.Name] == nil {
+		s.streams[used.Name] = used
+	}
+	return nil
 }
 
 func (s *stage) list() []penstock.Stream {
