@@ -1,0 +1,33 @@
+package dedup
+
+import (
+	"encoding/binary"
+
+	"penstock"
+)
+
+// restore adds packed identities to the table.
+func (x *Index) restore(l *lane, ordinal int64, packed []byte) {
+	for ; len(packed) > 0; packed = packed[PackedSize:] {
+		id := penstock.Identity(packed)
+		e := entry{keyOf(&id, l.number()), binary.LittleEndian.Uint32(packed[16:]), ordinal}
+		slot, _ := x.active.find(e.key)
+		x.active.add(slot, e)
+		l.last = max(l.last, e.second)
+		ordinal++
+	}
+	x.active.keep()
+	x.touch(l)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	l.note(ordinal, l.last)
+	x.second[l.partition] = max(x.second[l.partition], l.last)
+}
+
+// touch remembers that a lane has entries in the table.
+func (x *Index) touch(l *lane) {
+	if !l.touched {
+		l.touched = true
+		x.touched = append(x.touched, l)
+	}
+}

@@ -1,0 +1,121 @@
+package dedup
+
+import "math/bits"
+
+// table is a set of entries in memory from which the newest can be taken back. Entries lie in the order in which they came; slots find
+// the newest of a key by linear probing.
+type table struct {
+	slots    []uint64 // 0: free; else 32 bits of the key, and 1 + the entry's index
+	chunks   [][]entry
+	n        int
+	replaced []replaced
+}
+
+// replaced remembers which slot's value an entry took the place of.
+type replaced struct {
+	index int
+	slot  uint64
+}
+
+const chunkEntries = 1 << 12
+
+func newTable(entries int) *table {
+	return &table{slots: make([]uint64, entries+entries/4+16)}
+}
+
+func (t *table) at(i int) *entry { return &t.chunks[i/chunkEntries][i%chunkEntries] }
+
+// find returns the newest entry of a key, or nil, and the slot that is or would be the key's.
+func (t *table) find(k key) (int, *entry) {
+	home, _ := bits.Mul64(k.b, uint64(len(t.slots)))
+	tag := uint32(k.a)
+	for s := int(home); ; {
+		v := t.slots[s]
+		if v == 0 {
+			return s, nil
+		}
+		if uint32(v>>32) == tag {
+			if e := t.at(int(uint32(v)) - 1); e.key == k {
+				return s, e
+			}
+		}
+		if s++; s == len(t.slots) {
+			s = 0
+		}
+	}
+}
+
+// add puts an entry into the slot that find returned for its key.
+func (t *table) add(slot int, e entry) {
+	if t.n == len(t.chunks)*chunkEntries {
+		t.chunks = append(t.chunks, make([]entry, chunkEntries))
+	}
+	if old := t.slots[slot]; old != 0 {
+		t.replaced = append(t.replaced, replaced{t.n, old})
+	}
+	*t.at(t.n) = e
+	t.n++
+	t.slots[slot] = slotOf(&e, t.n)
+	if t.n > len(t.slots)/8*7 {
+		t.rehash()
+	}
+}
+
+func slotOf(e *entry, n int) uint64 { return uint64(uint32(e.a))<<32 | uint64(n) }
+
+// rehash gives the table half as many slots again. Slots then stand as if all had been added to it in order, which is what cut needs.
+func (t *table) rehash() {
+	t.slots = make([]uint64, len(t.slots)+len(t.slots)/2)
+	for i := range t.n {
+		e := t.at(i)
+		s, _ := t.find(e.key)
+		t.slots[s] = slotOf(e, i+1)
+	}
+}
+
+// cut takes back all entries but the first n, the newest first: each slot is then as it was before.
+func (t *table) cut(n int) {
+	for t.n > n {
+		s, _ := t.find(t.at(t.n - 1).key)
+		t.n--
+		t.slots[s] = 0
+		if last := len(t.replaced) - 1; last >= 0 && t.replaced[last].index == t.n {
+			t.slots[s] = t.replaced[last].slot
+			t.replaced = t.replaced[:last]
+		}
+	}
+}
+
+// keep makes what was added final.
+func (t *table) keep() { t.replaced = t.replaced[:0] }
+
+// newest returns the indexes of the newest entries of all keys, those of each section together.
+func (t *table) newest() (order []uint32, ends [sections]int) {
+	for _, v := range t.slots {
+		if v != 0 {
+			ends[t.at(int(uint32(v))-1).section()]++
+		}
+	}
+	total := 0
+	var next [sections]int
+	for s, n := range ends {
+		next[s] = total
+		total += n
+		ends[s] = total
+	}
+	order = make([]uint32, total)
+	for _, v := range t.slots {
+		if v != 0 {
+			i := uint32(v) - 1
+			s := t.at(int(i)).section()
+			order[next[s]] = i
+			next[s]++
+		}
+	}
+	return order, ends
+}
+
+// memory returns the bytes of entries and slots.
+func (t *table) memory() int64 {
+	return int64(len(t.slots))*8 + int64(len(t.chunks))*chunkEntries*entrySize
+}
