@@ -240,6 +240,14 @@ func TestReplayWhenTheLogStaysFull(t *testing.T) {
 		if a.expect(t, 503, "unknown"); !strings.Contains(a.body, `"outcome":"unknown"`) {
 			t.Errorf("%s", a.body)
 		}
+		first := w.log.calls + 1
+		w.log.fault = func([]*penstock.Block) (before, after error) {
+			if w.log.calls == first {
+				return refusedBy(penstock.Unknown), nil
+			}
+			return refusedBy(penstock.Full), nil
+		}
+		w.ask("POST", "/v1/dlq/replay", rest).expect(t, 503, "unknown") // a refusal says nothing about the attempt before
 		w.log.fault = func([]*penstock.Block) (before, after error) { return refusedBy(penstock.Unavailable), nil }
 		began = time.Now()
 		if w.ask("POST", "/v1/dlq/replay", rest).expect(t, 503, "unavailable"); time.Since(began) > 0 {
