@@ -13,7 +13,7 @@ import (
 type Config struct {
 	// Listen is the address of the HTTP API. Another address than a loopback one needs tokens.
 	Listen string `yaml:"listen"`
-	// TLS names the certificate and its key; without it the API speaks plain HTTP.
+	// TLS names the certificate and its key, which are read again with the file; without it the API speaks plain HTTP.
 	TLS TLSConfig `yaml:"tls"`
 	// Tokens are the credentials of clients. While there are none, everything is open, on loopback only.
 	Tokens []TokenConfig `yaml:"tokens"`

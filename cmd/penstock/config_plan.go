@@ -150,6 +150,8 @@ func (pl *plan) withFile(name string, present *Config) {
 		case strings.HasPrefix(path, "cluster.") && was == "": // judged by the identity that is there
 		case strings.HasPrefix(path, "cluster."):
 			pl.note(path, refused, "it is chosen once")
+		case strings.HasPrefix(path, "tls.") && was != "" && is != "":
+			pl.note(path, atOnce, "%s (was %s), for connections from then on", is, was)
 		case path == "data":
 			pl.note(path, nextStart, "%s: another directory, with other events (was %s)", is, was)
 		default:

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"maps"
 	"net"
@@ -77,8 +76,8 @@ func (k *checker) access() {
 	if t := k.c.TLS; t != (TLSConfig{}) {
 		if t.Cert == "" || t.Key == "" {
 			k.note("tls", "cert and key belong together")
-		} else if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
-			k.note("tls", "%v", err)
+		} else if _, err := k.c.certificate(); err != nil {
+			k.note("tls", "%v", cause(err))
 		}
 	}
 	names, secrets := map[string]bool{}, map[string]bool{}

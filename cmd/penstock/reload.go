@@ -13,7 +13,7 @@ import (
 	"penstock/internal/edge"
 )
 
-// reloader applies the configuration again while the server runs. Streams and tokens follow at once; what belongs to
+// reloader applies the configuration again while the server runs. Streams, tokens and the certificate follow at once; what belongs to
 // the parts' construction waits for the next start, and what was chosen once is refused. Either all that can follow
 // does, or nothing changes.
 type reloader struct {
@@ -47,6 +47,9 @@ func (r *reloader) apply() {
 	}
 	r.present = next
 	log.Info("configuration applied", "streams", len(next.Streams), "tokens", len(next.Tokens))
+	if c := r.server.certificate; c != nil && next.TLS != (TLSConfig{}) {
+		log.Info("certificate in force", "file", next.TLS.Cert, "ends", c.Ends().UTC())
+	}
 }
 
 // follow changes what can change while the server runs. On an error nothing has changed.
@@ -60,8 +63,15 @@ func (s *server) follow(present, next *Config) error {
 	case len(next.Tokens) == 0 && !onLoopback(s.listener.Addr().String()):
 		return penstock.Errorf(penstock.Invalid, op, "tokens: others can reach %s, so there must be some", s.listener.Addr())
 	}
+	certificate, err := next.certificate()
+	if err != nil {
+		return err
+	}
 	if err := s.streams.set(next.streams()); err != nil {
 		return err
+	}
+	if s.certificate != nil && certificate != nil {
+		s.certificate.Replace(certificate)
 	}
 	s.traffic.relabel()
 	s.guard.SetTokens(next.tokens())
@@ -82,6 +92,10 @@ func differences(a, b *Config) []string {
 		switch name {
 		case "streams", "tokens", "cluster", "partitions":
 			continue
+		case "tls":
+			if a.TLS != (TLSConfig{}) && b.TLS != (TLSConfig{}) {
+				continue // the files are read again; only a listener cannot change between plain and secure
+			}
 		}
 		if !reflect.DeepEqual(x.FieldByIndex(field.Index).Interface(), y.FieldByIndex(field.Index).Interface()) {
 			names = append(names, name)
@@ -93,6 +107,14 @@ func differences(a, b *Config) []string {
 func onLoopback(addr string) bool {
 	host := addr[:max(0, strings.LastIndexByte(addr, ':'))]
 	return isLoopback(strings.Trim(host, "[]"))
+}
+
+// certificate reads what the API proves itself with; nil if it speaks plain HTTP.
+func (c *Config) certificate() (*edge.Certificate, error) {
+	if c.TLS == (TLSConfig{}) {
+		return nil, nil
+	}
+	return edge.LoadCertificate(c.TLS.Cert, c.TLS.Key)
 }
 
 // tokens returns the credentials as the guard knows them.

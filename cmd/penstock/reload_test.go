@@ -63,6 +63,14 @@ func TestDifferencesNameWhatNeedsAStart(t *testing.T) {
 	if got := differences(before, after); !slices.Equal(got, []string{"listen", "log", "limits"}) {
 		t.Errorf("%v", got)
 	}
+	before.TLS = TLSConfig{"a", "b"}
+	if got := differences(before, after); !slices.Equal(got, []string{"listen", "tls", "log", "limits"}) {
+		t.Errorf("from TLS to none: %v", got)
+	}
+	after.TLS = TLSConfig{"c", "d"}
+	if got := differences(before, after); !slices.Equal(got, []string{"listen", "log", "limits"}) {
+		t.Errorf("other files: %v", got)
+	}
 	if got := differences(before, before); len(got) > 0 {
 		t.Errorf("%v differ from themselves", got)
 	}

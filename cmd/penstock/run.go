@@ -21,12 +21,13 @@ import (
 // server is an engine with its doors open.
 type server struct {
 	*engine
-	guard    *edge.Guard
-	door     *ingest.Door
-	query    *query.API
-	listener net.Listener
-	http     *http.Server
-	ending   atomic.Bool // requests are refused from now on
+	guard       *edge.Guard
+	door        *ingest.Door
+	query       *query.API
+	certificate *edge.Certificate // nil: plain HTTP
+	listener    net.Listener
+	http        *http.Server
+	ending      atomic.Bool // requests are refused from now on
 }
 
 // The steps of an end. The storage is closed whatever becomes of the requests.
@@ -48,8 +49,11 @@ func openServer(e *engine) (*server, error) {
 	}
 	s.registerHealth()
 	var err error
+	if s.certificate, err = c.certificate(); err != nil {
+		return nil, err
+	}
 	s.listener, err = edge.Listen(c.Listen, edge.ListenOptions{
-		Guarded: len(c.Tokens) > 0, CertFile: c.TLS.Cert, KeyFile: c.TLS.Key, MaxConns: e.maxConnections(),
+		Guarded: len(c.Tokens) > 0, Certificate: s.certificate, MaxConns: e.maxConnections(),
 	})
 	if err != nil {
 		return nil, err
@@ -122,7 +126,7 @@ func (s *server) drainRate() float64 {
 // URL returns where the server can be reached.
 func (s *server) URL() string {
 	scheme := "http"
-	if s.config.TLS.Cert != "" {
+	if s.certificate != nil {
 		scheme = "https"
 	}
 	host := strings.Replace(s.listener.Addr().String(), "[::]", "localhost", 1)

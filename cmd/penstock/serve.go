@@ -31,8 +31,8 @@ func newServeCommand(p *program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve -c FILE",
 		Short: "Runs a server of exactly what a file names",
-		Long: "Runs a server of exactly what the configuration file names. SIGHUP applies the file again: streams and tokens\n" +
-			"follow at once, other settings at the next start. SIGTERM and SIGINT end it in order, a second one at once.",
+		Long: "Runs a server of exactly what the configuration file names. SIGHUP applies the file again: streams, tokens and the\n" +
+			"certificate follow at once, other settings at the next start. SIGTERM and SIGINT end it in order, a second one at once.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var err error

@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"penstock"
+	"penstock/internal/edge/edgetest"
 )
 
 func TestParseRoles(t *testing.T) {
@@ -95,11 +99,16 @@ func TestDebugListensToThisMachineAlone(t *testing.T) {
 // ingestOnly opens a server whose log is in memory and that has no store.
 func ingestOnly(t *testing.T) *server {
 	t.Helper()
-	c, err := loadText(t, "listen: 127.0.0.1:0\nlog: \"memory:\"\nstreams: {clicks: }\ndata: "+t.TempDir()+"\n", settings{})
+	return ingestWith(t, "", t.Output())
+}
+
+func ingestWith(t *testing.T, config string, logged io.Writer) *server {
+	t.Helper()
+	c, err := loadText(t, "listen: 127.0.0.1:0\nlog: \"memory:\"\nstreams: {clicks: }\ndata: "+t.TempDir()+"\n"+config, settings{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	log := slog.New(slog.NewTextHandler(logged, nil))
 	e, err := openEngine(t.Context(), c, engineOptions{roles: roles{ingest: true}, log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -197,6 +206,54 @@ func TestReloadWithoutTokensIsRefusedWhereOthersReachTheServer(t *testing.T) {
 	if err := s.follow(s.config, s.config); !penstock.Is(err, penstock.Invalid) || !strings.Contains(err.Error(), "tokens") {
 		t.Errorf("follow: %v", err)
 	}
+}
+
+// The files are read again with the configuration. A bad pair keeps the one before, and the log says so.
+func TestReloadReadsTheCertificateAgain(t *testing.T) {
+	dir, logged := t.TempDir(), &transcript{}
+	cert, key := edgetest.WriteCertificate(t, dir, 1)
+	config := "tls: {cert: " + cert + ", key: " + key + "}\n"
+	s := ingestWith(t, config, logged)
+	defer s.close()
+	serving := make(chan error, 1)
+	go func() { serving <- s.http.Serve(s.listener) }()
+	defer func() { <-serving }()
+	defer s.http.Close()
+	expect := func(serial int64) {
+		t.Helper()
+		conn, err := tls.Dial("tcp", s.listener.Addr().String(), &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got := conn.ConnectionState().PeerCertificates[0].SerialNumber.Int64(); got != serial {
+			t.Errorf("certificate %d, want %d\n%s", got, serial, logged)
+		}
+	}
+	r := &reloader{server: s, present: s.config, read: func() (*Config, error) {
+		return loadText(t, "log: \"memory:\"\nstreams: {clicks: }\n"+config, settings{})
+	}}
+	expect(1)
+	edgetest.WriteCertificate(t, dir, 2)
+	expect(1)
+	r.apply()
+	expect(2)
+	if text := logged.String(); !strings.Contains(text, "certificate in force") || strings.Contains(text, "setting=tls") {
+		t.Error(text)
+	}
+	edgetest.WriteCertificate(t, dir, 3)
+	if err := os.WriteFile(key, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.apply()
+	expect(2)
+	if text := logged.String(); !strings.Contains(text, "the one before stays") || !strings.Contains(text, "p.yaml:3: tls: ") {
+		t.Error(text)
+	}
+	cert, key = edgetest.WriteCertificate(t, t.TempDir(), 4)
+	config = "tls: {cert: " + cert + ", key: " + key + "}\n"
+	r.apply()
+	expect(4)
 }
 
 func TestShardsShareThePartitions(t *testing.T) {

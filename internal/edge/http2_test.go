@@ -2,25 +2,18 @@ package edge_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/binary"
-	"encoding/pem"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"penstock/internal/edge"
+	"penstock/internal/edge/edgetest"
 )
 
 // The parts of HTTP/2 that the attacks are made of (RFC 9113, section 6).
@@ -119,8 +112,11 @@ func flood(t *testing.T, conn net.Conn, attack func(io.Writer) error) string {
 // startTLS starts a server with a certificate of its own and opens an HTTP/2 connection to it. The path /honest is answered at once.
 func startTLS(t *testing.T, h http.Handler) (addr string, conn net.Conn) {
 	t.Helper()
-	cert, key := writeCertificate(t)
-	listener, err := edge.Listen("127.0.0.1:0", edge.ListenOptions{CertFile: cert, KeyFile: key})
+	certificate, err := edge.LoadCertificate(edgetest.WriteCertificate(t, t.TempDir(), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := edge.Listen("127.0.0.1:0", edge.ListenOptions{Certificate: certificate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,32 +156,4 @@ func honestTLS(t *testing.T, addr string) {
 	if resp.StatusCode != 200 || string(body) != "\"HTTP/2.0\"\n" {
 		t.Errorf("an honest request got %d %s", resp.StatusCode, body)
 	}
-}
-
-func writeCertificate(t *testing.T) (certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	write := func(name, kind string, der []byte) string {
-		path := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	return write("cert.pem", "CERTIFICATE", cert), write("key.pem", "PRIVATE KEY", raw)
 }

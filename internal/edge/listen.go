@@ -15,14 +15,14 @@ import (
 
 // ListenOptions configures a listener. The zero value listens on loopback addresses only.
 type ListenOptions struct {
-	Guarded           bool   // there are tokens: other addresses than loopback are allowed
-	CertFile, KeyFile string // PEM; both or none
-	MaxConns          int    // connections at once; 16,384 if zero
+	Guarded     bool         // there are tokens: other addresses than loopback are allowed
+	Certificate *Certificate // nil: plain TCP
+	MaxConns    int          // connections at once; 16,384 if zero
 }
 
 // Listen opens a TCP listener on addr. Connections beyond the cap are answered 503 and closed; with TLS they are only
 // closed, since an answer would cost the handshake that the cap shall save. It fails with Invalid when addr is not a
-// loopback address and there are no tokens, or when the certificate cannot be read.
+// loopback address and there are no tokens.
 func Listen(addr string, o ListenOptions) (net.Listener, error) {
 	const op = "listen"
 	if !o.Guarded && !loopback(addr) {
@@ -32,26 +32,13 @@ func Listen(addr string, o ListenOptions) (net.Listener, error) {
 	if o.MaxConns == 0 {
 		o.MaxConns = 16384
 	}
-	secure := o.CertFile != "" || o.KeyFile != ""
-	var config *tls.Config
-	if secure {
-		cert, err := tls.LoadX509KeyPair(o.CertFile, o.KeyFile)
-		if err != nil {
-			return nil, penstock.Wrap(penstock.Invalid, op, err)
-		}
-		config = &tls.Config{
-			Certificates: []tls.Certificate{cert},
-			MinVersion:   tls.VersionTLS12,
-			NextProtos:   []string{"h2", "http/1.1"},
-		}
-	}
 	inner, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, penstock.Wrap(penstock.Unavailable, op, err)
 	}
-	capped := &cappedListener{Listener: inner, limit: int64(o.MaxConns), silent: secure}
-	if secure {
-		return tls.NewListener(capped, config), nil
+	capped := &cappedListener{Listener: inner, limit: int64(o.MaxConns), silent: o.Certificate != nil}
+	if o.Certificate != nil {
+		return tls.NewListener(capped, o.Certificate.config()), nil
 	}
 	return capped, nil
 }
