@@ -8,7 +8,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	const parked = 20
+	const parked = 64
 	cluster := penstock.Cluster{ID: "000102030405060708090a0b0c0d0e0f", Key: penstock.PartitionKey{7}, Partitions: 8}
 	storetest.Run(t, storetest.Backend{
 		Cluster: cluster,

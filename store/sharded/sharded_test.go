@@ -10,7 +10,7 @@ import (
 
 var testCluster = penstock.Cluster{ID: "000102030405060708090a0b0c0d0e0f", Key: penstock.PartitionKey{9}, Partitions: 8}
 
-const testParked = 12
+const testParked = 64
 
 // contract runs the suite over stores in memory that hold these partitions each.
 func contract(t *testing.T, shards ...[]penstock.Partition) {

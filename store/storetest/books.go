@@ -47,7 +47,10 @@ func (k *take) replayed(r *penstock.Record, o outcome) {
 
 // free notes that a parked record's turn came.
 func (k *take) free(f freed) {
-	at := k.waiting[f.id]
+	at := f.place
+	if f.id != "" {
+		at = k.waiting[f.id]
+	}
 	l, r := k.letters[at], k.records[at]
 	l.Since = unknownTime
 	if f.reason != "" {

@@ -78,9 +78,9 @@ func haltBad(s *suite) {
 	e := func(id string) penstock.Event { return c.event(a, key, id, "") }
 	p := c.send(a, dead("bad_json", c.unsummed(a, key, "0", "x")),
 		parked(e("1"), c.unsummed(a, key, "2", "[]"), e("3"), c.unsummed(a, key, "4", "y"), e("5")))
-	c.send(a, again(p[0], e("0"), freed{id: "1"}, freed{"2", "bad_shape"}), parked(e("6")))
+	c.send(a, again(p[0], e("0"), freed{id: "1"}, freed{id: "2", reason: "bad_shape"}), parked(e("6")))
 	c.send(a, void(p[0], e("0")), void(p[3], e("3")), void(p[1], e("1")))
-	c.drop(1, []penstock.Place{p[2], p[0], p[1], p[3]}, freed{id: "3"}, freed{"4", "bad_json"})
+	c.drop(1, []penstock.Place{p[2], p[0], p[1], p[3]}, freed{id: "3"}, freed{id: "4", reason: "bad_json"})
 	c.send(a, parked(e("7")))
 	c.send(a, again(p[4], e("4"), rows("5", "6", "7")...), stored(e("8")))
 	c.play()
@@ -128,7 +128,7 @@ func haltCondemned(s *suite) {
 	wait := parked(e("1"), e("2"), e("3"))
 	wait[1].condemn = penstock.Condemned{Reason: penstock.ReasonCrashes, Detail: "the process ended"}
 	p := c.send(a, dead("bad_json", c.unsummed(a, key, "0", "x")), wait)
-	c.send(a, again(p[0], e("0"), freed{id: "1"}, freed{"2", penstock.ReasonCrashes}), parked(e("4")))
+	c.send(a, again(p[0], e("0"), freed{id: "1"}, freed{id: "2", reason: penstock.ReasonCrashes}), parked(e("4")))
 	c.drop(1, p, rows("3", "4")...)
 	c.play()
 }
@@ -154,9 +154,9 @@ func haltFull(s *suite) {
 	}
 	k := c.take(s.T)
 	k.run(func(*take) int { return 1 << 30 }, false)
-	// More of the same comes: with rows, letters and repeats before it that must leave nothing.
-	beyond := newScript(s)
-	beyond.send(a, stored(c.event(a, c.key(a, 1), "row", "")), repeated(e(0)), dead("bad_json", c.unsummed(a, c.key(a, 1), "letter", "x")), parked(e(-1)))
+	// More of the same comes: with a row, a letter and a repeat before it that must leave nothing.
+	beyond, beside := newScript(s), c.beside(a)
+	beyond.made("one", 1, a, stored(c.event(a, beside, "row", "")), repeated(e(0)), dead("bad_json", c.unsummed(a, beside, "letter", "x")), parked(e(-1)))
 	more := beyond.acts[0]
 	b := penstock.Batch{From: k.at.Clone(), Next: k.reach(more), Blocks: more.blocks}
 	b = b.Only([]penstock.Partition{head[0].Partition})

@@ -145,38 +145,38 @@ func brokenHeads() []poison {
 func poisoned(s *suite) {
 	for _, kind := range poisons() {
 		s.Run(kind.name, func(t *testing.T) {
+			inner := *s
+			inner.T, inner.log = t, newTape(s.Cluster)
+			c := newScript(&inner, poisonStream(s.Streams[0]))
 			for _, share := range []struct{ bad, of int }{{1, 1000}, {1, 100}, {10, 100}, {50, 100}} {
-				inner := *s
-				inner.T, inner.log = t, newTape(s.Cluster)
-				inner.poison(kind, share.bad, share.of)
+				c.poison(kind, share.bad, share.of)
+				c.pause()
 			}
+			c.take(t).run(func(*take) int { return 1 << 30 }, false)
 		})
 	}
 }
 
-// poison sends so many bad of so many events, in requests of 25, and compares all.
-func (s *suite) poison(kind poison, bad, of int) {
-	s.Helper()
+// poison sends so many bad of so many events, in requests of 25.
+func (s *script) poison(kind poison, bad, of int) {
 	a := s.Streams[0]
-	c := newScript(s, poisonStream(a))
 	for n := 0; n < of; n += 25 {
 		var items []fated
 		for i := n; i < n+25; i++ {
 			key := ""
 			if i%3 > 0 {
-				key = c.key(a, i%7)
+				key = s.key(a, i%7)
 			}
-			e := c.event(a, key, fmt.Sprint("event-", i), "")
+			e := s.event(a, key, fmt.Sprint("event-", i), "")
 			if (i*bad)/of == ((i+1)*bad)/of {
 				items = append(items, stored(e)...)
 				continue
 			}
 			if kind.spoil(&e); kind.summed {
-				e = c.event(a, key, string(e.ID), string(e.Body))
+				e = s.event(a, key, string(e.ID), string(e.Body))
 			}
 			items = append(items, dead(kind.reason, e)...)
 		}
-		c.send(a, items)
+		s.send(a, items)
 	}
-	c.take(s.T).run(func(k *take) int { return 1 + of/2 }, false)
 }

@@ -66,11 +66,16 @@ func producerApart(s *suite) {
 }
 
 // apart returns a key whose events go to another partition than those of the first key.
-func (s *script) apart(stream string) string {
+func (s *script) apart(stream string) string { return s.other(stream, false) }
+
+// beside returns a key whose events go to the partition of those of the first key.
+func (s *script) beside(stream string) string { return s.other(stream, true) }
+
+func (s *script) other(stream string, same bool) string {
 	p := s.partitioner()
 	of := func(key string) penstock.Partition { return p.Of(penstock.DefaultTenant, stream, []byte(key), nil) }
 	for n := 1; ; n++ {
-		if key := s.key(stream, n); of(key) != of(s.key(stream, 0)) {
+		if key := s.key(stream, n); (of(key) == of(s.key(stream, 0))) == same {
 			return key
 		}
 	}

@@ -44,10 +44,11 @@ type outcome struct {
 	freed  []freed
 }
 
-// freed is a parked record, by its id, whose turn comes: a row, or with a reason an open letter.
+// freed is a parked record, by its id or by its place, whose turn comes: a row, or with a reason an open letter.
 type freed struct {
 	id     string
 	reason penstock.LetterReason
+	place  penstock.Place
 }
 
 // fated is an event with its outcome.
@@ -122,14 +123,8 @@ func (s *script) sendAs(p penstock.Producer, stream string, items ...[]fated) []
 	for _, f := range all {
 		events = append(events, f.Event)
 	}
-	block := s.log.appendAs(p, stream, events...)
-	if len(s.acts) == 0 || s.acts[len(s.acts)-1].drop != nil {
-		s.acts = append(s.acts, act{})
-	}
-	a := &s.acts[len(s.acts)-1]
-	a.blocks, a.next = append(a.blocks, block), s.log.next.Clone()
 	var places []penstock.Place
-	for r := range block.Records() {
+	for r := range s.append(p, stream, events).Records() {
 		at := penstock.Place{Partition: r.Partition, Position: r.Position}
 		f := all[r.Item]
 		if f.condemn != (penstock.Condemned{}) {
@@ -143,6 +138,20 @@ func (s *script) sendAs(p penstock.Producer, stream string, items ...[]fated) []
 	}
 	return places
 }
+
+// append adds a block of events whose outcomes are not told yet.
+func (s *script) append(p penstock.Producer, stream string, events []penstock.Event) *penstock.Block {
+	block := s.log.appendAs(p, stream, events...)
+	if len(s.acts) == 0 || s.acts[len(s.acts)-1].drop != nil {
+		s.pause()
+	}
+	a := &s.acts[len(s.acts)-1]
+	a.blocks, a.next = append(a.blocks, block), s.log.next.Clone()
+	return block
+}
+
+// pause lets all that was sent be applied before what is sent from now on.
+func (s *script) pause() { s.acts = append(s.acts, act{}) }
 
 // drop adds that somebody gives letters up, of which so many are open.
 func (s *script) drop(open int, places []penstock.Place, free ...freed) {

@@ -32,7 +32,8 @@ type Backend struct {
 	// it is opened again. It is a penstock.Auditor and penstock.DeadLetters. nil: the cases about what becomes of records do not
 	// run. That is for stores that are not so far yet; once the last one is, this way out goes, and OpenWith with it into Open.
 	OpenWith func(t *testing.T, streams []penstock.Stream) penstock.Store
-	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 12 or more.
+	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 8 for each partition of the cluster,
+	// or more.
 	MaxParked int
 	// ReopenWith closes a store and opens what it kept with other streams. nil: that cannot be done.
 	ReopenWith func(t *testing.T, s penstock.Store, streams []penstock.Stream) penstock.Store
@@ -73,7 +74,7 @@ func Run(t *testing.T, b Backend) {
 	if b.OpenWith == nil {
 		return
 	}
-	for _, group := range [][]test{repeatCases, producerCases, letterCases, replayCases, haltCases, tallyCases, poisonCases} {
+	for _, group := range [][]test{repeatCases, producerCases, letterCases, replayCases, haltCases, tallyCases, poisonCases, courseCases} {
 		run(t, b, group, func(t *testing.T) penstock.Store { return b.OpenWith(t, nil) })
 	}
 }

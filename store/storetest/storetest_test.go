@@ -58,9 +58,9 @@ func TestReopen(t *testing.T) {
 		Cluster: cluster,
 		Open:    func(*testing.T) penstock.Store { return &opened{Store: memory.New(held...)} },
 		OpenWith: func(_ *testing.T, streams []penstock.Stream) penstock.Store {
-			return &opened{Store: memory.Open(memory.Options{Cluster: cluster, Partitions: held, Streams: streams, MaxParked: 12})}
+			return &opened{Store: memory.Open(memory.Options{Cluster: cluster, Partitions: held, Streams: streams, MaxParked: 64})}
 		},
-		MaxParked: 12,
+		MaxParked: 64,
 		Rows: func(_ *testing.T, s penstock.Store) []storetest.Row {
 			var rows []storetest.Row
 			for _, r := range s.(*opened).Records() {
