@@ -1,6 +1,7 @@
 // Package consumer is the pump between a log and a store: it reads from the position that the store holds, cuts
-// batches, applies them, and tries again for as long as an outage lasts. It keeps no state of its own: whatever
-// happens to it, the next run asks the store where to go on.
+// batches, applies them, and tries again for as long as an outage lasts. Whatever happens to it, the next run asks the
+// store where to go on. It keeps no positions of its own: a mark of what it has in hand only helps to find an event
+// that ends the process.
 package consumer
 
 import (
@@ -32,6 +33,11 @@ type Options struct {
 	BackoffMin, BackoffMax time.Duration
 	// Grace is how long an Apply may go on after Run's context has ended. Default 10 s.
 	Grace time.Duration
+	// Marker remembers what is in hand, so that a record that ends the process is found. nil: it is not.
+	Marker Marker
+	// Suspense bounds the wait before records are tried that seem to have ended the process twice in a row. Its length is
+	// random; where the store is slow it grows. Default 5 s.
+	Suspense time.Duration
 
 	Trace Trace
 }
@@ -41,12 +47,22 @@ type Trace struct {
 	Applied func(rows int, size penstock.Bytes, took time.Duration)
 	Stale   func()
 	Outage  func(err error, pause time.Duration)
+	// Condemned reports a record that is a dead letter now because the store refused it, or because it ended the process.
+	// What the store's encoder sorts out by itself is not reported here.
+	Condemned func(stream string, place penstock.Place, why penstock.Condemned)
+	// Suspect reports that the process ended so many times in a row while it had a range of so many records in hand, which is
+	// tried in parts, after a wait.
+	Suspect func(records, crashes int, wait time.Duration)
+	// Unmarked reports that the Marker failed. All is applied nevertheless, but what ends the process may not be found.
+	Unmarked func(err error)
 }
 
 // Consumer feeds one store. Run does the work, one at a time; the other methods may be called at any time.
 type Consumer struct {
 	o        Options
 	progress progress
+	guard    guard
+	moved    bool // something was applied since run looked
 }
 
 // New returns a consumer that does nothing until Run.
@@ -57,7 +73,8 @@ func New(o Options) *Consumer {
 	setDefault(&o.BackoffMin, 50*time.Millisecond)
 	setDefault(&o.BackoffMax, 5*time.Second)
 	setDefault(&o.Grace, 10*time.Second)
-	return &Consumer{o: o}
+	setDefault(&o.Suspense, 5*time.Second)
+	return &Consumer{o: o, guard: guard{marker: o.Marker, unmarked: o.Trace.Unmarked}}
 }
 
 func setDefault[T comparable](v *T, d T) {
@@ -71,10 +88,17 @@ func setDefault[T comparable](v *T, d T) {
 // what no retry mends: the log no longer holds what the store needs (Trimmed), does not reach as far as the store has
 // come (Conflict), or is damaged (Corrupt).
 func (c *Consumer) Run(ctx context.Context) error {
+	c.guard.load()
+	err := c.run(ctx)
+	c.guard.clear() // not deferred: a panic is no clean end
+	return err
+}
+
+func (c *Consumer) run(ctx context.Context) error {
 	for attempt := 0; ; attempt++ {
-		moved, err := c.follow(ctx)
-		if moved {
-			attempt = 0
+		err := c.follow(ctx)
+		if c.moved {
+			attempt, c.moved = 0, false
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -101,15 +125,16 @@ func (c *Consumer) stale(ctx context.Context, attempt int) {
 }
 
 // follow asks the store where it stands and applies batches from there, until an error tells that the store's position
-// has to be asked for again. It reports whether any batch was applied.
-func (c *Consumer) follow(ctx context.Context) (moved bool, err error) {
+// has to be asked for again.
+func (c *Consumer) follow(ctx context.Context) error {
 	from, err := c.positions(ctx)
 	if err != nil {
-		return false, err
+		return err
 	}
+	c.guard.begin(from, c.o.Suspense)
 	cursor, err := c.o.Reader.Open(ctx, from)
 	if err != nil {
-		return false, err
+		return err
 	}
 	r := &reader{cursor: cursor, most: c.o.MaxBatch, rows: c.o.Rows, hold: c.o.Linger}
 	defer r.close()
@@ -118,7 +143,7 @@ func (c *Consumer) follow(ctx context.Context) (moved bool, err error) {
 	for {
 		batch, err := r.next(ctx)
 		if err != nil || ctx.Err() != nil {
-			return moved, err
+			return err
 		}
 		began := time.Now()
 		c.progress.take(batch, began)
@@ -126,9 +151,8 @@ func (c *Consumer) follow(ctx context.Context) (moved bool, err error) {
 			r.readAhead(ctx)
 		}
 		if err := c.apply(ctx, batch); err != nil {
-			return moved, err
+			return err
 		}
-		moved = true
 		c.watchEnd(ctx)
 		if !batch.full {
 			c.linger(ctx, began, c.fill(batch.arrived, batch.at.Sub(last)))
@@ -151,9 +175,28 @@ func (c *Consumer) positions(ctx context.Context) (penstock.Positions, error) {
 	return from, nil
 }
 
-// apply keeps the batch and tries again through an outage, for days if need be. Stale, Unknown and NotOwner go back to
-// the caller: only the store knows what it holds and how far it came.
+// apply brings a batch into the store, in parts where that is needed. Stale, Unknown and NotOwner go back to the
+// caller: only the store knows what it holds and how far it came.
 func (c *Consumer) apply(ctx context.Context, b batch) error {
+	if c.guard.suspect != nil {
+		return c.try(ctx, b)
+	}
+	return c.settle(ctx, b)
+}
+
+// settle applies a batch whole, or finds the records of it that the store refuses.
+func (c *Consumer) settle(ctx context.Context, b batch) error {
+	err := c.put(ctx, b)
+	if penstock.Is(err, penstock.Invalid) {
+		return c.search(ctx, b)
+	}
+	return err
+}
+
+// put keeps the batch and tries again through an outage, for days if need be. Invalid goes back to the caller if there is
+// a record to be blamed: condemned ones are not, so a store that refuses those has an outage.
+func (c *Consumer) put(ctx context.Context, b batch) error {
+	blameless := b.Len() == len(b.Condemned)
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		began := time.Now()
 		err := c.applyOnce(ctx, b.Batch)
@@ -161,7 +204,8 @@ func (c *Consumer) apply(ctx context.Context, b batch) error {
 		case err == nil:
 			c.applied(b, time.Since(began))
 			return nil
-		case penstock.Is(err, penstock.Stale), penstock.Is(err, penstock.Unknown), penstock.Is(err, penstock.NotOwner):
+		case penstock.Is(err, penstock.Invalid) && !blameless,
+			penstock.Is(err, penstock.Stale), penstock.Is(err, penstock.Unknown), penstock.Is(err, penstock.NotOwner):
 			return err
 		}
 		c.pause(ctx, attempt, err)
@@ -177,14 +221,24 @@ func (c *Consumer) applyOnce(ctx context.Context, b penstock.Batch) error {
 		sleep(patient, c.o.Grace)
 		cancel()
 	})()
-	return c.o.Store.Apply(patient, b)
+	return c.guard.during(b, func() error { return c.o.Store.Apply(patient, b) })
 }
 
 func (c *Consumer) applied(b batch, took time.Duration) {
 	rows := b.Len()
 	c.progress.move(b, rows, time.Now())
+	c.moved = true
 	if c.o.Trace.Applied != nil {
 		c.o.Trace.Applied(rows, b.Size(), took)
+	}
+}
+
+func (c *Consumer) condemned(verdicts []verdict) {
+	if c.o.Trace.Condemned == nil {
+		return
+	}
+	for _, v := range verdicts {
+		c.o.Trace.Condemned(v.stream, v.place, v.why)
 	}
 }
 

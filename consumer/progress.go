@@ -80,12 +80,15 @@ func (p *progress) move(b batch, rows int, now time.Time) {
 	if n := len(b.Blocks); n > 0 {
 		p.since = max(p.since, b.Blocks[n-1].LogTime)
 	}
-	if !b.full {
+	if !b.full && !b.more {
 		p.since = max(p.since, penstock.MicrosOf(b.at))
 	}
 	p.applied.add(float64(rows), now.Sub(p.last))
 	p.capacity.add(float64(rows), now.Sub(p.inHand))
 	p.last, p.inHand = now, time.Time{}
+	if b.more {
+		p.inHand = now
+	}
 }
 
 // Position returns the position of each partition that this consumer last saw applied.

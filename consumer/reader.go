@@ -13,6 +13,7 @@ type batch struct {
 	penstock.Batch
 	at      time.Time // when it was read
 	full    bool      // it is as large as it may be, so there is probably more at hand
+	more    bool      // it is a part of what was read, and not the last
 	arrived int       // records that were read for it; others were held back from the batch before
 }
 
