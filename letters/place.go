@@ -15,8 +15,11 @@ func placeText(p penstock.Place) string {
 	return fmt.Sprintf("%d-%d-%d", p.Partition, p.Position.Epoch, p.Position.Offset)
 }
 
-// maxOffset is the largest offset that every store has room for.
-const maxOffset = math.MaxInt64
+// The largest numbers that every store has room for.
+const (
+	maxEpoch  = math.MaxInt32
+	maxOffset = math.MaxInt64
+)
 
 // parsePlace reads what placeText wrote, and nothing else.
 func parsePlace(text string, partitions int) (penstock.Place, bool) {
@@ -25,7 +28,7 @@ func parsePlace(text string, partitions int) (penstock.Place, bool) {
 		return penstock.Place{}, false
 	}
 	var n [3]uint64
-	for i, most := range [...]uint64{uint64(max(partitions, 1) - 1), math.MaxUint32, maxOffset} {
+	for i, most := range [...]uint64{uint64(max(partitions, 1) - 1), maxEpoch, maxOffset} {
 		v, err := strconv.ParseUint(parts[i], 10, 64)
 		if err != nil || v > most {
 			return penstock.Place{}, false

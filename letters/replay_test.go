@@ -262,6 +262,32 @@ func TestReplayWhenTheLogStaysFull(t *testing.T) {
 	})
 }
 
+// TestClientGivesUp holds that a client says how far it came.
+func TestClientGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, Options{})
+		w.broken(600)
+		w.mend()
+		w.log.fault = func([]*penstock.Block) (before, after error) {
+			if w.log.records >= 500 {
+				return &penstock.Error{Code: penstock.Full, Op: "append", Reason: "log_full"}, nil
+			}
+			return nil, nil
+		}
+		c := w.client(w)
+		sum, err := c.Replay(t.Context(), client.LetterChange{}, nil)
+		if !penstock.Is(err, penstock.Full) || sum.Replayed != 500 || sum.Next == "" || sum.Receipt == "" {
+			t.Fatalf("%+v, %v", sum, err)
+		}
+		w.log.fault = nil
+		if rest, err := c.Replay(t.Context(), client.LetterChange{Cursor: sum.Next}, nil); err != nil || rest.Replayed != 100 {
+			t.Errorf("%+v, %v", rest, err)
+		}
+		w.apply()
+		w.checkOnce(600)
+	})
+}
+
 // lossy is a way to the server on which answers, and requests, are lost.
 type lossy struct {
 	w    *world

@@ -35,6 +35,12 @@ func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 // serve starts a server whose answers have a second, and returns what sends a replay to it.
 func serve(t *testing.T, w *world) func(body string) net.Conn {
 	t.Helper()
+	listener := listen(t, w)
+	return func(body string) net.Conn { return post(t, listener, len(body), body) }
+}
+
+func listen(t *testing.T, w *world) pipes {
+	t.Helper()
 	listener := make(pipes)
 	server := edge.NewServer(w.guard, edge.ServerOptions{WriteTimeout: time.Second})
 	served := make(chan struct{})
@@ -48,15 +54,19 @@ func serve(t *testing.T, w *world) func(body string) net.Conn {
 		}
 		<-served
 	})
-	return func(body string) net.Conn {
-		ours, theirs := net.Pipe()
-		listener <- theirs
-		request := "POST /v1/dlq/replay HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
-		if _, err := fmt.Fprintf(ours, request, len(body), body); err != nil {
-			t.Fatal(err)
-		}
-		return ours
+	return listener
+}
+
+// post sends a replay whose body may be shorter than it says.
+func post(t *testing.T, listener pipes, length int, body string) net.Conn {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	listener <- theirs
+	request := "POST /v1/dlq/replay HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+	if _, err := fmt.Fprintf(ours, request, length, body); err != nil {
+		t.Fatal(err)
 	}
+	return ours
 }
 
 // TestPagesOutliveTheWriteTimeout holds that a page that is worked on for longer than a server gives an answer is answered.
@@ -90,6 +100,26 @@ func TestReplayEndsWithItsClient(t *testing.T) {
 		synctest.Wait()
 		if w.log.records != 3 || len(w.heard) != 1 || w.heard[0].Err == nil {
 			t.Errorf("%d letters, heard %+v", w.log.records, w.heard)
+		}
+	})
+}
+
+func TestBodiesThatDoNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, Options{})
+		w.broken(1)
+		listener := listen(t, w)
+		slow := post(t, listener, 100, `{"rate`)
+		defer slow.Close()
+		answer, err := http.ReadResponse(bufio.NewReader(slow), nil)
+		if err != nil || answer.StatusCode != 408 {
+			t.Errorf("%+v, %v", answer, err)
+		}
+		cut := post(t, listener, 100, `{}`)
+		_ = cut.Close()
+		synctest.Wait()
+		if w.log.calls != 0 {
+			t.Error("half a request took effect")
 		}
 	})
 }
