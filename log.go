@@ -20,7 +20,8 @@ type Appender interface {
 	// After Overloaded, Full, Invalid or Unavailable nothing was added. After any other error some may have been; the
 	// caller may append all again, since ids tell repeats apart. Calls that wait together share one flush.
 	// Rather than queue without bound it fails with Overloaded. It may be called concurrently.
-	// A context that ends while the append is under way gives Unknown.
+	// A context that ends while the append is under way gives Unknown. A log that knows the cluster's key fails with Internal, having
+	// added nothing, if the checksum of a record is there and is not that of its event.
 	Append(ctx context.Context, blocks ...*Block) error
 	// Durability is what an Append that returned nil promises.
 	Durability() Durability

@@ -34,7 +34,7 @@ func newLogVerifyCommand(p *program) *cobra.Command {
 		Example: "  penstock log verify ./penstock-data",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := disk.Verify(vfs.OS(), logDirectory(args[0]))
+			r, err := disk.Verify(vfs.OS(), logDirectory(args[0]), disk.VerifyOptions{})
 			if err != nil {
 				return err
 			}

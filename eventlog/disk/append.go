@@ -16,7 +16,9 @@ type group struct {
 	err    error
 }
 
-// Append adds the blocks, as penstock.Appender says. Blocks of one call stay together and in order.
+// Append adds the blocks, as penstock.Appender says. Blocks of one call stay together and in order. If the checksum of a record is not
+// that of its event, it fails with Internal and adds nothing: the event was changed on its way from the door. A record without a
+// checksum passes.
 func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 	const op = "append"
 	if err := ctx.Err(); err != nil {
@@ -29,8 +31,15 @@ func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 		if err := l.check(b); err != nil {
 			return err
 		}
+		// Before the group: the writer has no time for it.
+		sums, err := l.sums.Totals(b)
+		if err != nil {
+			return penstock.Wrap(penstock.CodeOf(err), op, err)
+		}
+		p := pack(b, l.o.Compression)
+		p.sums = sums
 		bytes += b.Size()
-		all = append(all, pack(b, l.o.Compression))
+		all = append(all, p)
 	}
 	if len(all) == 0 {
 		return nil

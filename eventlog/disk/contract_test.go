@@ -57,7 +57,8 @@ func runContract(t *testing.T, o Options, newFS func(*testing.T) vfs.FS) {
 }
 
 var (
-	_ penstock.Appender = (*Log)(nil)
-	_ penstock.Reader   = (*Log)(nil)
-	_ penstock.Retainer = (*Log)(nil)
+	_ penstock.Appender   = (*Log)(nil)
+	_ penstock.Reader     = (*Log)(nil)
+	_ penstock.Retainer   = (*Log)(nil)
+	_ penstock.Accountant = (*Log)(nil)
 )

@@ -61,7 +61,7 @@ func TestTornTail(t *testing.T) {
 	mustClose(t, l)
 	frames := framesOf(t, left, 1)
 	last := frames[len(frames)-1]
-	if last.kind != kindBlock || len(frames) != 3 {
+	if last.kind != kindBlock || len(frames) != 4 {
 		t.Fatalf("%d frames", len(frames))
 	}
 	whole := last.at + frameHeaderSize + int64(len(last.payload))
@@ -97,7 +97,7 @@ func TestFlippedBits(t *testing.T) {
 	l := mustOpen(t, fs, testOptionsSmall())
 	mustAppend(t, l, "a", "b", "c")
 	mustClose(t, l)
-	victim := framesOf(t, fs, 1)[1]
+	victim := framesOf(t, fs, 1)[2]
 	lost, err := victim.block()
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestFlippedBits(t *testing.T) {
 				if err := spoilt.Flip(segmentFile(1), at, 1<<(at%8)); err != nil {
 					t.Fatal(err)
 				}
-				report, err := Verify(spoilt, testDir)
+				report, err := Verify(spoilt, testDir, VerifyOptions{})
 				if err != nil || len(report.Damages) != 1 || len(report.Damages[0].Lost) != len(lost.Groups) {
 					t.Fatalf("byte %d: Verify finds %+v, %v", at, report.Damages, err)
 				}
@@ -185,9 +185,9 @@ func TestOffsetsAfterDamage(t *testing.T) {
 				left = fs
 			}
 			frames := framesOf(t, left, 1)
-			spoil := frames[2]
+			spoil := frames[3]
 			if !witness {
-				spoil = frames[1] // c witnesses it; c itself nothing does
+				spoil = frames[2] // c witnesses it; c itself nothing does
 			}
 			if err := left.Flip(segmentFile(1), spoil.at+frameHeaderSize, 1); err != nil {
 				t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/vfs"
 )
 
@@ -28,13 +29,15 @@ func tinyOptions() Options {
 	return o
 }
 
-// testBlock makes a block of n records whose ids begin with name.
+// testBlock makes a block of n records whose ids begin with name, with their checksums.
 func testBlock(name string, n int) *penstock.Block {
 	bb := penstock.NewBlockBuilder(penstock.NewPartitioner(testOptions().Cluster))
 	bb.Reset(penstock.DefaultTenant, "clicks", 1, 0)
+	sums := checksum.NewHasher(testOptions().Cluster).Stream(penstock.DefaultTenant, "clicks")
+	body := []byte(`{"n":1}`)
 	for i := range n {
 		id := fmt.Appendf(nil, "%s-%d", name, i)
-		bb.Add(penstock.Event{ID: id, Key: id, Body: []byte(`{"n":1}`)})
+		bb.Add(penstock.Event{ID: id, Key: id, Body: body, Sum: sums.Sum(id, id, body)})
 	}
 	return bb.Take()
 }

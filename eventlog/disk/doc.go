@@ -9,7 +9,9 @@
 //	roll.go                segments: made ahead of need, begun, sealed
 //	frame.go header.go     the bytes (docs/format/segment.md)
 //	manifest.go            the directory's identity (docs/format/manifest.md)
+//	totals.go              what was appended, by lane, since the log began
 //	scan.go                walks the frames of a segment: the one decoder, of recovery, readers, Verify and Dump
+//	verify.go audit.go     offline: damage, checksums of records, totals
 //	open.go recover.go     what Open does with what it finds
 //	tail.go cursor.go      readers: the newest blocks from memory, older ones from the segments
 //	retain.go space.go     what goes when, and what happens when nothing can

@@ -2,7 +2,6 @@ package disk
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"slices"
 
@@ -20,7 +19,8 @@ const (
 	kindBlock  = 1
 	kindCommit = 2
 
-	flagS2 = 1
+	flagS2  = 1 // of a block: compressed
+	flagAll = 2 // of a commit: it has the totals of all lanes
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -113,31 +113,32 @@ func (f frame) block() (*penstock.Block, error) {
 	return penstock.DecodeBlock(data)
 }
 
-// commit is what a commit frame says.
+// commit is what a commit frame says of everything before it.
 type commit struct {
 	logTime penstock.Micros
 	next    []penstock.Offset // by partition
+	all     bool              // lanes are all there are, not only those that changed since the commit frame before
+	lanes   laneList
 }
 
-func (c commit) appendTo(dst []byte) []byte {
-	dst = le.AppendUint64(dst, uint64(c.logTime))
-	dst = le.AppendUint32(dst, uint32(len(c.next)))
-	dst = le.AppendUint32(dst, 0)
-	for _, o := range c.next {
-		dst = le.AppendUint64(dst, uint64(o))
-	}
-	return dst
-}
+const commitFixed = 16
 
-func parseCommit(b []byte) (commit, error) {
-	if len(b) < 16 || len(b) != 16+8*int(le.Uint32(b[8:])) {
-		return commit{}, fmt.Errorf("commit frame of %d bytes", len(b))
+// commit decodes the payload of a commit frame, which it aliases. It fails with Corrupt, or with Conflict if a newer version wrote it.
+func (f frame) commit() (commit, error) {
+	const op = "decode commit frame"
+	if f.flags&^flagAll != 0 {
+		return commit{}, penstock.Errorf(penstock.Conflict, op, "flags %#x are not known: a newer version wrote this log", f.flags)
 	}
-	c := commit{logTime: penstock.Micros(le.Uint64(b)), next: make([]penstock.Offset, le.Uint32(b[8:]))}
+	b := f.payload
+	if len(b) < commitFixed || len(b) < commitFixed+8*int(le.Uint32(b[8:])) {
+		return commit{}, penstock.Errorf(penstock.Corrupt, op, "%d bytes are too few", len(b))
+	}
+	c := commit{logTime: penstock.Micros(le.Uint64(b)), next: make([]penstock.Offset, le.Uint32(b[8:])), all: f.flags == flagAll}
 	for i := range c.next {
-		c.next[i] = penstock.Offset(le.Uint64(b[16+8*i:]))
+		c.next[i] = penstock.Offset(le.Uint64(b[commitFixed+8*i:]))
 	}
-	return c, nil
+	c.lanes = laneList(b[commitFixed+8*len(c.next):])
+	return c, penstock.Wrap(penstock.Corrupt, op, c.lanes.check(len(c.next)))
 }
 
 // packed is a block on its way to the writer: encoded and compressed by the caller's goroutine, or neither.
@@ -145,7 +146,8 @@ type packed struct {
 	block  *penstock.Block
 	data   []byte // the payload, of which the log's own fields are still to be filled in; nil: not compressed
 	prefix int
-	end    int64 // of its frame, once written
+	sums   []penstock.Total // of its groups
+	end    int64            // of its frame, once written
 }
 
 // The places of what the log fills in (docs/format/block.md).
@@ -195,9 +197,25 @@ func (p packed) appendFrame(buf []byte, segment SegmentID, at, synced int64) []b
 	return sealFrame(buf, start, segment, f)
 }
 
-func appendCommit(buf []byte, segment SegmentID, at int64, c commit) []byte {
+// appendCommit encodes a commit frame: what the totals say of all lanes, or of those that have changed.
+func appendCommit(buf []byte, at place, c commit, t *totals) []byte {
 	start := len(buf)
 	var room [frameHeaderSize]byte
-	buf = c.appendTo(append(buf, room[:]...))
-	return sealFrame(buf, start, segment, frame{kind: kindCommit, at: at, synced: at})
+	buf = append(buf, room[:]...)
+	buf = le.AppendUint64(buf, uint64(c.logTime))
+	buf = le.AppendUint32(buf, uint32(len(c.next)))
+	buf = le.AppendUint32(buf, 0)
+	for _, o := range c.next {
+		buf = le.AppendUint64(buf, uint64(o))
+	}
+	f := frame{kind: kindCommit, at: at.at, synced: at.at}
+	if c.all {
+		f.flags = flagAll
+	}
+	return sealFrame(t.appendTo(buf, c.all), start, at.segment, f)
+}
+
+// commitSize returns how long a commit frame for so many partitions is, at most.
+func commitSize(partitions int, t *totals) int64 {
+	return frameHeaderSize + commitFixed + int64(8*partitions) + t.most + frameAlign
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/vfs"
 )
 
@@ -30,12 +31,18 @@ func goldenOptions() Options {
 	return o
 }
 
-// goldenBlocks are those of the golden log: one that compresses well, some that do not, of two streams.
+// goldenBlocks are those of the golden log: one that compresses well, some that do not, of two streams; with checksums, one of them
+// of a producer, and one record that is a replay.
 func goldenBlocks() []*penstock.Block {
 	builder := penstock.NewBlockBuilder(penstock.NewPartitioner(goldenOptions().Cluster))
+	hasher := checksum.NewHasher(goldenOptions().Cluster)
 	var blocks []*penstock.Block
 	for i, n := range []int{100, 1, 3, 60} {
-		builder.Reset(penstock.DefaultTenant, []string{"clicks", "orders"}[i%2], penstock.Micros(1000+i), 0)
+		stream := []string{"clicks", "orders"}[i%2]
+		builder.Reset(penstock.DefaultTenant, stream, penstock.Micros(1000+i), 0)
+		if i == 1 {
+			builder.Produced(penstock.Producer{Name: "till-7", Seq: 12})
+		}
 		for j := range n {
 			e := penstock.Event{ID: fmt.Appendf(nil, "%d-%d", i, j), Time: penstock.Micros(10*i + j), Body: fmt.Appendf(nil, `{"n":%d,"text":"ü"}`, j)}
 			if j%2 == 0 {
@@ -44,6 +51,10 @@ func goldenBlocks() []*penstock.Block {
 			if j%3 == 0 {
 				e.Flags = penstock.ServerID
 			}
+			if i == 2 && j == 1 {
+				e.ReplayOf = penstock.Position{Epoch: 1, Offset: 3}
+			}
+			e.Sum = hasher.Stream(penstock.DefaultTenant, stream).Sum(e.Key, e.ID, e.Body)
 			builder.Add(e)
 		}
 		blocks = append(blocks, builder.Take())
@@ -53,7 +64,8 @@ func goldenBlocks() []*penstock.Block {
 
 // goldenRecord spells all that a record has.
 func goldenRecord(r *penstock.Record) string {
-	return fmt.Sprintf("%s %s %d %s %s %q %d %s %d %d %d\n", r.Tenant, r.Stream, r.Partition, r.Position, r.ID, r.Key, r.Time, r.Body, r.Flags, r.ReceivedAt, r.LogTime)
+	return fmt.Sprintf("%s %s %d %s %s %q %d %s %d %016x %s %q %d %d %d\n", r.Tenant, r.Stream, r.Partition, r.Position, r.ID, r.Key, r.Time, r.Body,
+		r.Flags, r.Sum, r.ReplayOf, r.Producer.Name, r.Producer.Seq, r.ReceivedAt, r.LogTime)
 }
 
 // What version 1 wrote is read by every later one, and goes on.
@@ -66,6 +78,7 @@ func TestGolden(t *testing.T) {
 	}
 	o := goldenOptions()
 	o.Trace.Damaged = func(d Damage) { t.Errorf("damaged: %v", d) }
+	blocks := goldenBlocks()
 	for round := range 2 { // the first one finds a killed process's log, the second its own
 		l, err := Open(vfs.OS(), dir, o)
 		if err != nil {
@@ -78,7 +91,36 @@ func TestGolden(t *testing.T) {
 		if err := l.Append(t.Context(), block); err != nil || block.Epoch != 1 || block.Groups[0].First == 0 {
 			t.Fatalf("%+v, %v", block, err)
 		}
+		blocks = append(blocks, block)
+		wantTotals(t, l, blocks)
 		mustClose(t, l)
+	}
+	r, err := Verify(vfs.OS(), dir, VerifyOptions{Cluster: &o.Cluster})
+	if err != nil || len(r.Damages) > 0 {
+		t.Fatalf("Verify: %+v, %v", r, err)
+	}
+}
+
+// wantTotals fails unless the log accounts for the blocks.
+func wantTotals(t *testing.T, l *Log, blocks []*penstock.Block) {
+	t.Helper()
+	accepted, _, err := l.Accepted(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want penstock.Total
+	for _, total := range accepted {
+		got = got.Plus(total)
+	}
+	for _, b := range blocks {
+		for r := range b.Records() {
+			if r.ReplayOf == (penstock.Position{}) {
+				want.Add(r.Sum)
+			}
+		}
+	}
+	if got != want {
+		t.Fatalf("accepted %+v, want %+v", got, want)
 	}
 }
 

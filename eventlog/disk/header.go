@@ -28,6 +28,7 @@ type header struct {
 
 	prev    SegmentID // the segment before, 0: none
 	prevEnd int64     // where that ends, whatever follows there
+	begun   int64     // what lies below was flushed before the segment had its name
 
 	next []penstock.Offset // by partition: of the first record that may lie in this segment
 }
@@ -53,7 +54,7 @@ func (h header) encode() []byte {
 	b = le.AppendUint64(b, uint64(h.logTime))
 	b = le.AppendUint64(b, uint64(h.prev))
 	b = le.AppendUint64(b, uint64(h.prevEnd))
-	b = append(b, make([]byte, segmentFixed-len(b))...)
+	b = le.AppendUint64(b, uint64(h.begun))
 	for _, o := range h.next {
 		b = le.AppendUint64(b, uint64(o))
 	}
@@ -83,7 +84,7 @@ func parseSegmentHeader(b []byte) (header, error) {
 		id:  SegmentID(le.Uint64(b[16:])),
 		log: hex.EncodeToString(b[24:40]), cluster: hex.EncodeToString(b[40:56]), key: hex.EncodeToString(b[56:64]),
 		epoch: penstock.Epoch(le.Uint32(b[64:])), logTime: penstock.Micros(le.Uint64(b[72:])),
-		prev: SegmentID(le.Uint64(b[80:])), prevEnd: int64(le.Uint64(b[88:])),
+		prev: SegmentID(le.Uint64(b[80:])), prevEnd: int64(le.Uint64(b[88:])), begun: int64(le.Uint64(b[96:])),
 		next: make([]penstock.Offset, n),
 	}
 	for i := range h.next {

@@ -8,18 +8,20 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/logclock"
 	"penstock/internal/vfs"
 )
 
-// Log is an open log. It implements penstock.Appender, Reader and Retainer, and may be used concurrently.
+// Log is an open log. It implements penstock.Appender, Reader, Retainer and Accountant, and may be used concurrently.
 type Log struct {
 	fs       vfs.FS
 	dir      string
 	o        Options
 	lock     io.Closer
 	manifest manifest // First is guarded by retaining
-	owner    string   // this process's token in the manifest
+	sums     checksum.Hasher
+	owner    string // this process's token in the manifest
 	began    time.Time
 
 	w       writer
@@ -37,6 +39,7 @@ type Log struct {
 	failure  error
 	segments []*segment        // in order; the last is written
 	next     []penstock.Offset // that follow the durable records
+	totals   *totals           // of the durable records; changed by the writer alone
 	logTime  penstock.Micros   // of the newest durable record
 	tail     tail
 	cursors  map[*cursor]place // of each reader: what lies before it is not asked for again
@@ -56,7 +59,7 @@ func Open(fs vfs.FS, dir string, o Options) (*Log, error) {
 	}
 	o = o.withDefaults()
 	l := &Log{
-		fs: fs, dir: dir, o: o, began: o.Now(),
+		fs: fs, dir: dir, o: o, began: o.Now(), sums: checksum.NewHasher(o.Cluster),
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}), failed: make(chan struct{}),
 		damages: map[place]bool{}, cursors: map[*cursor]place{},
 	}

@@ -127,9 +127,9 @@ func (l *Log) finishRemoval(ids *[]SegmentID) error {
 // scanLast reads the last segment, which may end in the middle of a write.
 func (l *Log) scanLast(segments []*segment) (tailScan, error) {
 	if len(segments) == 0 {
-		return tailScan{next: make([]penstock.Offset, l.manifest.Partitions), clean: true}, nil
+		return tailScan{next: make([]penstock.Offset, l.manifest.Partitions), totals: newTotals(l.manifest.Partitions), clean: true}, nil
 	}
-	return scanFile(l.fs, l.dir, segments[len(segments)-1])
+	return scanSegment(l.fs, l.dir, segments)
 }
 
 // own writes this process's token into the manifest, which stops an older process at its next segment.
@@ -162,15 +162,18 @@ func (l *Log) resume(last tailScan) error {
 		w.next = last.next
 	}
 	h = l.header(max(h.prev, l.manifest.Last)+1, h.prev, h.prevEnd)
-	frames := rewrite(last.blocks, h)
+	l.totals = last.totals
 	err := l.withReserve(func() error {
 		f, err := l.makeFile()
 		if err != nil {
 			return penstock.Wrap(codeOf(err), "begin segment", err)
 		}
-		return l.begin(f, h, frames)
+		return l.begin(f, h, last.blocks)
 	})
 	if err != nil {
+		return err
+	}
+	if err := l.totals.count(last.blocks...); err != nil {
 		return err
 	}
 	w.next = last.next
@@ -184,15 +187,6 @@ func (l *Log) resume(last tailScan) error {
 	l.cutOld(last)
 	l.tail = tail{start: l.tail.end, end: l.tail.end, from: slices.Clone(w.next)}
 	return nil
-}
-
-// rewrite encodes blocks, which keep their places in the log, as the first frames of a segment.
-func rewrite(blocks []*penstock.Block, h header) []byte {
-	var buf []byte
-	for _, b := range blocks {
-		buf = packed{block: b}.appendFrame(buf, h.id, h.size()+int64(len(buf)), h.size())
-	}
-	return buf
 }
 
 // cutOld gives back what was made ahead for the segment of the process before. Bytes that mean something stay.

@@ -21,6 +21,8 @@ type tailScan struct {
 
 	start   []penstock.Offset // that follow what lies below end; nil: as next
 	next    []penstock.Offset // that follow everything
+	totals  *totals           // of what lies below end
+	based   bool              // on a commit frame of all lanes
 	logTime penstock.Micros
 }
 
@@ -28,13 +30,17 @@ type tailScan struct {
 // No frame holds that many.
 const offsetJump = 1 << 32
 
-// scanTail tells apart what was acknowledged, what may have been, and what was not. witnessed is a place up to which
-// the segment was flushed as others know it, at least where its frames begin.
+// scanTail tells apart what was acknowledged, what may have been, and what was not. base are the totals of what lies before the segment;
+// nil: its first commit frame will say it.
 //
 // A bad frame that a later frame's "synced up to" covers is damage. The first bad frame beyond the last witness ends
 // the log: the flush that covered it never returned, so nobody was told of it or of what follows.
-func scanTail(file io.ReaderAt, seg *segment, witnessed, limit int64) (tailScan, error) {
-	r := tailScan{id: seg.id, end: max(witnessed, seg.start), next: slices.Clone(seg.next), logTime: seg.logTime}
+func scanTail(file io.ReaderAt, seg *segment, base *totals) (tailScan, error) {
+	limit := seg.size
+	r := tailScan{id: seg.id, end: max(seg.start, min(seg.begun, limit)), next: slices.Clone(seg.next), logTime: seg.logTime, totals: base}
+	if base == nil {
+		r.totals, r.based = newTotals(len(seg.next)), seg.prev == 0
+	}
 	frames, last, err := wholeFrames(file, seg, limit)
 	if err != nil {
 		return r, err
@@ -44,7 +50,7 @@ func scanTail(file io.ReaderAt, seg *segment, witnessed, limit int64) (tailScan,
 		r.end = max(r.end, min(f.synced, limit))
 	}
 	hidden := false // damage after the last commit frame
-	unwitnessed := 0
+	unwitnessed, blocks := 0, 0
 	at := seg.start
 	for _, f := range frames {
 		if f.at > at && at < r.end {
@@ -56,6 +62,8 @@ func scanTail(file io.ReaderAt, seg *segment, witnessed, limit int64) (tailScan,
 		}
 		if f.kind == kindCommit {
 			hidden = false
+		} else {
+			blocks++
 		}
 		if f.at >= r.end {
 			unwitnessed++
@@ -75,7 +83,7 @@ func scanTail(file io.ReaderAt, seg *segment, witnessed, limit int64) (tailScan,
 		}
 	}
 	r.dropped = max(0, last-at)
-	r.clean = len(r.damages) == 0 && r.dropped == 0 && (at == seg.start || unwitnessed == 1 && len(r.blocks) == 0)
+	r.clean = len(r.damages) == 0 && r.dropped == 0 && (blocks == 0 || unwitnessed == 1 && len(r.blocks) == 0)
 	return r, nil
 }
 
@@ -83,10 +91,17 @@ func scanTail(file io.ReaderAt, seg *segment, witnessed, limit int64) (tailScan,
 func (r *tailScan) take(f frame) error {
 	switch f.kind {
 	case kindCommit:
-		c, err := parseCommit(f.payload)
-		if err != nil || len(c.next) != len(r.next) {
-			return penstock.Errorf(penstock.Corrupt, "recover log", "a commit frame for %d partitions, not %d: %w", len(c.next), len(r.next), err)
+		c, err := f.commit()
+		if err != nil {
+			return err
 		}
+		if len(c.next) != len(r.next) {
+			return penstock.Errorf(penstock.Corrupt, "recover log", "a commit frame for %d partitions, not %d", len(c.next), len(r.next))
+		}
+		if c.all {
+			r.totals, r.based = newTotals(len(r.next)), true
+		}
+		r.totals.set(c.lanes)
 		r.logTime = max(r.logTime, c.logTime)
 		for p, o := range c.next {
 			r.next[p] = max(r.next[p], o)
@@ -96,17 +111,21 @@ func (r *tailScan) take(f frame) error {
 		if err != nil {
 			return err
 		}
+		for _, g := range b.Groups {
+			if int(g.Partition) >= len(r.next) {
+				return penstock.Errorf(penstock.Corrupt, "recover log", "a record of partition %d of %d", g.Partition, len(r.next))
+			}
+		}
 		if f.at >= r.end {
 			if r.start == nil {
 				r.start = slices.Clone(r.next)
 			}
 			r.blocks = append(r.blocks, b)
+		} else if err := r.totals.count(b); err != nil {
+			return err
 		}
 		r.logTime = max(r.logTime, b.LogTime)
 		for _, g := range b.Groups {
-			if int(g.Partition) >= len(r.next) {
-				return penstock.Errorf(penstock.Corrupt, "recover log", "a record of partition %d of %d", g.Partition, len(r.next))
-			}
 			r.next[g.Partition] = max(r.next[g.Partition], g.End())
 		}
 	default:

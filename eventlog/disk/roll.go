@@ -127,12 +127,26 @@ func (l *Log) checkOwner() error {
 	return nil
 }
 
-// begin makes f, an empty file under the spare's name, the segment that is written: header and frames are flushed
+// opening encodes what a segment begins with: its header, the totals of what lies before it, and blocks that keep their places in
+// the log.
+func (l *Log) opening(h header, blocks []*penstock.Block) []byte {
+	buf := make([]byte, h.size())
+	buf = appendCommit(buf, place{h.id, h.size()}, commit{logTime: h.logTime, next: h.next, all: true}, l.totals)
+	for _, b := range blocks {
+		buf = packed{block: b}.appendFrame(buf, h.id, int64(len(buf)), h.size())
+	}
+	h.begun = int64(len(buf))
+	copy(buf, h.encode())
+	return buf
+}
+
+// begin makes f, an empty file under the spare's name, the segment that is written: header and first frames are flushed
 // before the name is, and both before it is used.
-func (l *Log) begin(f vfs.File, h header, frames []byte) error {
+func (l *Log) begin(f vfs.File, h header, blocks []*penstock.Block) error {
 	const op = "begin segment"
 	spare, name := filepath.Join(l.dir, spareName), filepath.Join(l.dir, segmentName(h.id))
-	if _, err := f.WriteAt(append(h.encode(), frames...), 0); err != nil {
+	opening := l.opening(h, blocks)
+	if _, err := f.WriteAt(opening, 0); err != nil {
 		return errors.Join(penstock.Wrap(codeOf(err), op, err), f.Close(), l.fs.Remove(spare))
 	}
 	if err := f.Sync(); err != nil {
@@ -145,9 +159,9 @@ func (l *Log) begin(f vfs.File, h header, frames []byte) error {
 		return l.fail(penstock.Wrap(penstock.Unknown, op, errors.Join(err, f.Close())))
 	}
 	w := &l.w
-	w.file, w.id, w.start = f, h.id, h.size()
-	w.end = w.start + int64(len(frames))
-	w.dirty = len(frames) > 0
+	w.file, w.id = f, h.id
+	w.start, w.end = int64(len(opening)), int64(len(opening))
+	w.dirty, w.since = false, len(blocks) > 0
 	w.space.stale() // a whole segment was taken
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,7 +169,8 @@ func (l *Log) begin(f vfs.File, h header, frames []byte) error {
 		l.segments[n-1].size = l.segments[n-1].end
 	}
 	// A new slice: readers may hold the old one.
-	l.segments = append(slices.Clone(l.segments), &segment{header: h, start: w.start, end: w.end, size: w.end})
+	l.segments = append(slices.Clone(l.segments), &segment{header: h, start: h.size(), end: w.end, size: w.end})
 	l.tail.end = place{w.id, w.end}
+	l.totals.forget()
 	return nil
 }

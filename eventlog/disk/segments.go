@@ -92,12 +92,47 @@ func (all *loaded) supply(files vfs.FS, dir string, m manifest, id SegmentID) (h
 		return h, nil
 	}
 	prev := all.segments[len(all.segments)-1]
-	r, err := scanFile(files, dir, prev)
+	r, err := scanFile(files, dir, prev, nil)
 	if err != nil {
 		return h, err
 	}
 	h.prev, h.prevEnd, h.next, h.logTime, h.epoch = prev.id, r.end, r.next, r.logTime, prev.epoch
 	return h, nil
+}
+
+// scanSegment scans the last of the segments and sets its end. Where its first commit frame is damaged, what that would have said is
+// found by scanning the one before.
+func scanSegment(files vfs.FS, dir string, segments []*segment) (tailScan, error) {
+	last := len(segments) - 1
+	r, err := scanFile(files, dir, segments[last], nil)
+	if err != nil || r.based {
+		return r, err
+	}
+	if last == 0 {
+		for i := range r.damages {
+			r.damages[i].Why += "; the totals of what lay before are lost"
+		}
+		return r, nil
+	}
+	sealed := *segments[last-1]
+	sealed.begun, sealed.size = sealed.end, sealed.end
+	before, err := scanSegment(files, dir, append(slices.Clone(segments[:last-1]), &sealed))
+	if err != nil {
+		return r, err
+	}
+	return scanFile(files, dir, segments[last], before.totals)
+}
+
+// scanFile is scanTail for a segment of a directory, whose end it sets.
+func scanFile(files vfs.FS, dir string, seg *segment, base *totals) (tailScan, error) {
+	f, err := files.Open(filepath.Join(dir, segmentName(seg.id)))
+	if err != nil {
+		return tailScan{}, penstock.Wrap(penstock.Unavailable, "open segment", err)
+	}
+	defer f.Close()
+	r, err := scanTail(f, seg, base)
+	seg.end = r.end
+	return r, err
 }
 
 // emptyFile stands for a segment whose file is missing.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -26,34 +25,21 @@ type Report struct {
 	Damages      []Damage
 }
 
+// VerifyOptions says what Verify checks beyond what the log's own checksums say.
+type VerifyOptions struct {
+	Cluster *penstock.Cluster // the log's: the checksum of every record is taken again; nil: it is not, which needs the cluster's key
+}
+
 // Verify reads a log directory from beginning to end and changes nothing. It needs no lock; of a log that is open the
-// newest segment may look torn. It fails with Corrupt only if it cannot be told what the directory holds: damage is
-// in the report.
-func Verify(files vfs.FS, dir string) (Report, error) {
-	var r Report
+// newest segment may look torn. It fails with Corrupt only if it cannot be told what the directory holds, and with Conflict if that
+// belongs to another cluster: damage is in the report.
+func Verify(files vfs.FS, dir string, o VerifyOptions) (Report, error) {
+	a := newAuditor(o)
 	err := offline(files, dir, offlineVisitor{
-		manifest: func(m manifest) error { r.Log, r.Cluster = m.Log, m.Cluster; return nil },
-		segment:  func(s *segment) error { r.Segments++; r.Bytes += penstock.Bytes(s.size); return nil },
-		frame: func(_ frame, b *penstock.Block) error {
-			if b != nil {
-				r.Blocks++
-				r.Records += b.Len()
-			}
-			return nil
-		},
-		damage: func(d Damage) error { r.Damages = append(r.Damages, d); return nil },
-		end: func(segments []*segment, t tailScan) error {
-			r.Unwitnessed, r.Torn = len(t.blocks), penstock.Bytes(t.dropped)
-			for _, b := range t.blocks {
-				r.Blocks++
-				r.Records += b.Len()
-			}
-			r.First = positions(segments[0].epoch, segments[0].next)
-			r.Next = positions(segments[len(segments)-1].epoch, t.next)
-			return nil
-		},
+		manifest: a.manifest, segment: a.segment, frame: a.frame, leave: a.leave, end: a.end,
+		damage: func(d Damage) error { a.spoilt = true; return a.found(d) },
 	})
-	return r, err
+	return a.report, err
 }
 
 // DumpOptions says how much Dump tells.
@@ -83,7 +69,7 @@ func Dump(files vfs.FS, dir string, w io.Writer, o DumpOptions) error {
 		},
 		frame: func(f frame, b *penstock.Block) error {
 			if b == nil {
-				return printf("  %d commit\n", f.at)
+				return dumpCommit(printf, f)
 			}
 			return block(f.at, b)
 		},
@@ -97,6 +83,20 @@ func Dump(files vfs.FS, dir string, w io.Writer, o DumpOptions) error {
 			return printf("%d blocks at the end are not witnessed, %d bytes are torn\n", len(t.blocks), t.dropped)
 		},
 	})
+}
+
+func dumpCommit(printf func(string, ...any) error, f frame) error {
+	c, err := f.commit()
+	if err != nil {
+		return err
+	}
+	which := "lanes that changed"
+	if c.all {
+		which = "all lanes"
+	}
+	t := newTotals(len(c.next))
+	t.set(c.lanes)
+	return printf("  %d commit, totals of %d %s\n", f.at, t.lanes, which)
 }
 
 func groupsText(b *penstock.Block) string {
@@ -133,6 +133,7 @@ type offlineVisitor struct {
 	segment  func(*segment) error
 	frame    func(frame, *penstock.Block) error
 	damage   func(Damage) error
+	leave    func()                           // after the frames and damages of a segment; nil: nothing
 	end      func([]*segment, tailScan) error // of the last segment; not called if there is none
 }
 
@@ -162,7 +163,7 @@ func offline(files vfs.FS, dir string, v offlineVisitor) error {
 		}
 	}
 	last := len(all.segments) - 1
-	tail, err := scanFile(files, dir, all.segments[last])
+	tail, err := scanSegment(files, dir, all.segments)
 	if err != nil {
 		return err
 	}
@@ -188,17 +189,8 @@ func offlineSegment(files vfs.FS, dir string, seg *segment, following []penstock
 	for _, d := range damages {
 		err = errors.Join(err, v.damage(d))
 	}
-	return err
-}
-
-// scanFile is scanTail for a segment of a directory, whose end it sets.
-func scanFile(files vfs.FS, dir string, seg *segment) (tailScan, error) {
-	f, err := files.Open(filepath.Join(dir, segmentName(seg.id)))
-	if err != nil {
-		return tailScan{}, penstock.Wrap(penstock.Unavailable, "open segment", err)
+	if v.leave != nil {
+		v.leave()
 	}
-	defer f.Close()
-	r, err := scanTail(f, seg, 0, seg.size)
-	seg.end = r.end
-	return r, err
+	return err
 }

@@ -56,7 +56,11 @@ func (w *walker) walk(s *scanner) error {
 			for _, g := range b.Groups {
 				w.hear(g.Partition, g.First, g.End())
 			}
-		} else if c, err := parseCommit(f.payload); err == nil {
+		} else {
+			c, err := f.commit()
+			if err != nil {
+				return err
+			}
 			w.reach(c.next)
 		}
 		if err := w.visit(f, b); err != nil {

@@ -23,6 +23,7 @@ type writer struct {
 	next  []penstock.Offset // of the next record of each partition
 	clock *logclock.Clock
 	dirty bool // frames were flushed that no later frame witnesses
+	since bool // the last commit frame of all lanes
 	buf   []byte
 	space space
 	spare *spare
@@ -47,7 +48,7 @@ func (l *Log) run() {
 		select {
 		case <-l.wake:
 		case <-idle.C:
-			l.witness()
+			l.witness(false)
 			continue
 		}
 		for l.gather(); ; l.gather() {
@@ -58,7 +59,7 @@ func (l *Log) run() {
 			l.publish(g, l.write(g))
 		}
 		if l.ended() {
-			l.witness()
+			l.witness(true)
 			return
 		}
 		if l.w.dirty {
@@ -109,8 +110,8 @@ func (l *Log) write(g *group) error {
 		return &penstock.Error{Code: penstock.Unavailable, Op: op, Err: err, Reason: "storage_failed"}
 	}
 	size := int64(g.bytes) + int64(len(g.blocks)*(frameHeaderSize+frameAlign))
-	// A commit frame and the header of a next segment may come with it.
-	if err := l.room(size + 2*headerSize(l.o.Cluster.Partitions)); err != nil {
+	// A commit frame, and the header of a next segment with another one, may come with it.
+	if err := l.room(size + headerSize(len(l.w.next)) + 2*commitSize(len(l.w.next), l.totals)); err != nil {
 		return err
 	}
 	w := &l.w
@@ -130,7 +131,7 @@ func (l *Log) write(g *group) error {
 		return l.fail(penstock.Wrap(penstock.Unknown, "flush segment", err))
 	}
 	w.end += int64(len(w.buf))
-	w.dirty = true
+	w.dirty, w.since = true, true
 	l.traceSync(g, time.Since(began))
 	return nil
 }
@@ -170,6 +171,7 @@ func (l *Log) publish(g *group, err error) {
 	if err == nil {
 		for i := range g.blocks {
 			l.tail.add(g.blocks[i].block, place{w.id, g.blocks[i].end})
+			l.totals.add(g.blocks[i].block, g.blocks[i].sums)
 		}
 		l.active().end = w.end
 		l.tail.end = place{w.id, w.end}
@@ -186,14 +188,14 @@ func (l *Log) publish(g *group, err error) {
 }
 
 // witness flushes a commit frame, so that what was flushed before it cannot be taken for torn. It runs when nothing
-// was appended for a while; otherwise the next frames are the witness.
-func (l *Log) witness() {
+// was appended for a while; otherwise the next frames are the witness. At the end it has the totals of all lanes.
+func (l *Log) witness(end bool) {
 	w := &l.w
-	if !w.dirty || l.Err() != nil {
+	if !w.dirty && !(end && w.since) || l.Err() != nil {
 		return
 	}
-	w.dirty = false
-	w.buf = appendCommit(w.buf[:0], w.id, w.end, commit{l.now(), w.next})
+	w.dirty, w.since = false, w.since && !end
+	w.buf = appendCommit(w.buf[:0], place{w.id, w.end}, commit{logTime: l.now(), next: w.next, all: end}, l.totals)
 	if _, err := w.file.WriteAt(w.buf, w.end); err != nil {
 		_ = l.cutBack(err)
 		return
@@ -205,6 +207,7 @@ func (l *Log) witness() {
 	l.mu.Lock()
 	w.end += int64(len(w.buf))
 	l.active().end, l.tail.end.at = w.end, w.end
+	l.totals.forget()
 	l.mu.Unlock()
 }
 

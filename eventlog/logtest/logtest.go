@@ -1,5 +1,5 @@
 // Package logtest is what every log must pass: a case for each sentence of the comments of penstock.Appender, Reader,
-// Cursor and Retainer, with an explanation for the person whose backend breaks it.
+// Cursor, Retainer and Accountant, with an explanation for the person whose backend breaks it.
 package logtest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"penstock"
 )
 
-// Log is what the suite works on. A log that removes records itself does not implement Retainer; then the cases about
-// it do not apply.
+// Log is what the suite works on. A log that removes records itself does not implement Retainer, one that keeps no totals not
+// Accountant; then the cases about these do not apply.
 type Log interface {
 	penstock.Appender
 	penstock.Reader
@@ -41,7 +41,7 @@ type test struct {
 
 // Run checks a backend against the contract.
 func Run(t *testing.T, b Backend) {
-	for _, group := range [][]test{appendCases, cursorCases, boundsCases, retainCases, reopenCases} {
+	for _, group := range [][]test{appendCases, cursorCases, boundsCases, retainCases, reopenCases, accountCases} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -4,25 +4,29 @@ package memory
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/logclock"
 )
 
 // Options says how a log is kept. Zero means the default.
 type Options struct {
 	Partitions int              // default 64
+	Cluster    penstock.Cluster // by whose key checksums are taken again; without an id they are not
 	Max        penstock.Bytes   // size at which Append fails with Full; default 256 MiB
 	Keep       time.Duration    // records younger than this by log time stay unless Max is near; default 72 h
 	Now        func() time.Time // the wall clock; default time.Now
 }
 
-// Log is a log in memory. It implements penstock.Appender, Reader and Retainer, and may be used concurrently.
+// Log is a log in memory. It implements penstock.Appender, Reader, Retainer and Accountant, and may be used concurrently.
 type Log struct {
 	o     Options
+	sum   func(*penstock.Block) ([]penstock.Total, error) // by group
 	began time.Time
 
 	mu      sync.Mutex
@@ -32,6 +36,7 @@ type Log struct {
 	size    penstock.Bytes
 	first   []penstock.Offset // by partition: of the oldest record kept, or what follows the newest
 	next    []penstock.Offset
+	totals  map[penstock.Lane]penstock.Total
 	changed chan struct{} // closed when there is more to read, or nothing ever again; nil: nobody waits
 	closed  bool
 }
@@ -53,6 +58,10 @@ func New(o Options) *Log {
 		o.Now = time.Now
 	}
 	l := &Log{o: o, began: o.Now(), first: make([]penstock.Offset, o.Partitions), next: make([]penstock.Offset, o.Partitions)}
+	l.sum, l.totals = checksum.Totals, map[penstock.Lane]penstock.Total{}
+	if o.Cluster.ID != "" {
+		l.sum = checksum.NewHasher(o.Cluster).Totals
+	}
 	l.clock = logclock.Start(l.reading(), 0, true)
 	return l
 }
@@ -64,16 +73,22 @@ func (l *Log) reading() logclock.Reading {
 // Durability is memory: what Append returned nil for is lost with the process.
 func (l *Log) Durability() penstock.Durability { return penstock.DurabilityMemory }
 
-// Append adds the blocks, as penstock.Appender says. It does not wait.
+// Append adds the blocks, as penstock.Appender says. It does not wait. If the checksum of a record is not that of its event, it fails
+// with Internal and adds nothing. A record without a checksum passes.
 func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 	const op = "append"
 	if err := ctx.Err(); err != nil {
 		return penstock.Wrap(penstock.Unavailable, op, err)
 	}
 	var size penstock.Bytes
-	for _, b := range blocks {
+	sums := make([][]penstock.Total, len(blocks))
+	for i, b := range blocks {
 		if err := l.check(b); err != nil {
 			return err
+		}
+		var err error
+		if sums[i], err = l.sum(b); err != nil {
+			return penstock.Wrap(penstock.CodeOf(err), op, err)
 		}
 		size += b.Size()
 	}
@@ -83,10 +98,11 @@ func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 		return err
 	}
 	now := l.clock.Advance(l.reading())
-	for _, b := range blocks {
+	for i, b := range blocks {
 		b.Epoch, b.LogTime = epoch, now
-		for i := range b.Groups {
-			l.place(&b.Groups[i])
+		for j := range b.Groups {
+			l.place(&b.Groups[j])
+			l.count(b, b.Groups[j].Partition, sums[i][j])
 		}
 	}
 	l.blocks = append(l.blocks, blocks...)
@@ -133,6 +149,24 @@ func (l *Log) place(g *penstock.Group) {
 	l.next[g.Partition] = g.End()
 }
 
+// count adds the total of a group. The mutex is held.
+func (l *Log) count(b *penstock.Block, p penstock.Partition, sum penstock.Total) {
+	if sum.Events > 0 {
+		lane := penstock.Lane{Tenant: b.Tenant, Stream: b.Stream, Partition: p}
+		l.totals[lane] = l.totals[lane].Plus(sum)
+	}
+}
+
+// Accepted returns the total of every lane, as penstock.Accountant says.
+func (l *Log) Accepted(ctx context.Context) (map[penstock.Lane]penstock.Total, penstock.Positions, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.totals), positions(l.next), nil
+}
+
 // announce wakes the readers that wait. The mutex is held.
 func (l *Log) announce() {
 	if l.changed != nil {
@@ -148,12 +182,15 @@ func (l *Log) Bounds(ctx context.Context) (first, next penstock.Positions, err e
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first, next = penstock.Positions{}, penstock.Positions{}
-	for p := range l.next {
-		first[penstock.Partition(p)] = penstock.Position{Epoch: epoch, Offset: l.first[p]}
-		next[penstock.Partition(p)] = penstock.Position{Epoch: epoch, Offset: l.next[p]}
+	return positions(l.first), positions(l.next), nil
+}
+
+func positions(offsets []penstock.Offset) penstock.Positions {
+	ps := make(penstock.Positions, len(offsets))
+	for p, o := range offsets {
+		ps[penstock.Partition(p)] = penstock.Position{Epoch: epoch, Offset: o}
 	}
-	return first, next, nil
+	return ps
 }
 
 // Retain removes the oldest blocks all of whose records lie below safe, if they are older than Keep or while the log is

@@ -49,6 +49,16 @@ func New(to penstock.Appender, o Options) *Appender {
 // Durability is memory: what was answered may be lost with the process.
 func (a *Appender) Durability() penstock.Durability { return penstock.DurabilityMemory }
 
+// Accepted returns what the log accounts for, as penstock.Accountant says: of what was answered, that which was appended by now. It fails
+// with Invalid if the log does not account.
+func (a *Appender) Accepted(ctx context.Context) (map[penstock.Lane]penstock.Total, penstock.Positions, error) {
+	accountant, ok := a.to.(penstock.Accountant)
+	if !ok {
+		return nil, nil, penstock.Errorf(penstock.Invalid, "account for log", "this log does not account for what was appended")
+	}
+	return accountant.Accepted(ctx)
+}
+
 // Append queues the blocks, in the order of the calls, and returns. Their Epoch stays 0 and their offsets unset, so
 // there is no receipt. It fails with Overloaded when MaxWaiting is reached, with Unavailable after Close.
 func (a *Appender) Append(_ context.Context, blocks ...*penstock.Block) error {

@@ -3,9 +3,11 @@ package writebehind
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 
 	"penstock"
+	"penstock/eventlog/memory"
 )
 
 // gate is an Appender that waits for leave and counts what it got.
@@ -56,6 +58,27 @@ func TestAnswersBeforeTheLogDoes(t *testing.T) {
 	}
 	if err := a.Append(t.Context(), block("d")); !penstock.Is(err, penstock.Unavailable) {
 		t.Fatalf("after Close: %v", err)
+	}
+}
+
+func TestAccountsForWhatTheLogHas(t *testing.T) {
+	log := memory.New(memory.Options{Partitions: 4})
+	a := New(log, Options{})
+	if err := a.Append(t.Context(), block("a")); err != nil {
+		t.Fatal(err)
+	}
+	a.Close()
+	want, _, err := log.Accepted(t.Context())
+	if err != nil || len(want) != 1 {
+		t.Fatalf("the log: %v, %v", want, err)
+	}
+	if got, _, err := a.Accepted(t.Context()); err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v; the log has %v", got, err, want)
+	}
+	without := New(&gate{}, Options{})
+	defer without.Close()
+	if _, _, err := without.Accepted(t.Context()); !penstock.Is(err, penstock.Invalid) {
+		t.Errorf("a log that does not account: %v", err)
 	}
 }
 
