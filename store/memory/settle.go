@@ -1,10 +1,6 @@
 package memory
 
-import (
-	"slices"
-
-	"penstock"
-)
+import "penstock"
 
 // settle gives a record its fate: the steps of penstock.Store. It fails with Full, half way.
 func (s *Store) settle(r *penstock.Record, c penstock.Condemned) error {
@@ -119,5 +115,5 @@ func (s *Store) store(l *lane, r *penstock.Record) {
 func (s *Store) row(r *penstock.Record) {
 	n := len(s.rows)
 	s.rows = append(s.rows, *r)
-	s.did(func() { s.rows = slices.Delete(s.rows, n, len(s.rows)) })
+	s.did(func() { s.rows = s.rows[:n] })
 }
