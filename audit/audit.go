@@ -50,9 +50,10 @@ type Limits struct {
 	Waiting int            // audits that wait for the one that runs; 8
 }
 
-// Trace hears how audits end. Audited may be nil, and is not called concurrently.
+// Trace hears what an audit does. Functions may be nil, and are not called concurrently.
 type Trace struct {
-	Audited func(r Report, took time.Duration, err error)
+	Audited  func(r Report, took time.Duration, err error) // how it ended
+	Nameless func(err error)                               // why it could not look for what is missing; the report says that it is
 }
 
 // Ask says what an audit shall find out.
@@ -142,13 +143,20 @@ func (a *Audit) run(ctx context.Context, ask Ask) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	var found *search
-	if a.o.Finder != nil && (ask.Deep || len(b.suspects()) > 0) {
-		if found, err = a.search(ctx, b, ask.Deep); err != nil {
-			return Report{}, err
-		}
+	if a.o.Finder == nil || !ask.Deep && len(b.suspects()) == 0 {
+		return b.report(ask, nil), nil
 	}
-	return b.report(ask, found), nil
+	found, err := a.search(ctx, b, ask.Deep)
+	if err == nil {
+		return b.report(ask, found), nil
+	}
+	if ask.Deep || ctx.Err() != nil {
+		return Report{}, err
+	}
+	if a.o.Trace.Nameless != nil {
+		a.o.Trace.Nameless(err)
+	}
+	return b.report(ask, nil), nil
 }
 
 // settle balances, again when retention came between two of the numbers.

@@ -47,11 +47,11 @@ func (e *entry) right() bool {
 	return e.missing() == penstock.Total{} && e.changed == 0
 }
 
-// suspects returns the lanes in which something is wrong.
+// suspects returns the lanes in which what the store has is wrong.
 func (b *balance) suspects() map[penstock.Lane]bool {
 	wrong := map[penstock.Lane]bool{}
 	for l, e := range b.lanes {
-		if !e.right() {
+		if e.missing() != (penstock.Total{}) {
 			wrong[l] = true
 		}
 	}

@@ -119,12 +119,13 @@ func (c *Counts) add(d Counts) {
 
 // report adds up the lanes. What was found is nil if nothing was looked for.
 func (b *balance) report(ask Ask, found *search) Report {
-	r := Report{OK: len(b.suspects()) == 0, Streams: []Stream{}}
+	r := Report{OK: true, Streams: []Stream{}}
 	for _, l := range slices.SortedFunc(maps.Keys(b.lanes), compareLanes) {
 		s := r.stream(l)
 		e := b.lanes[l]
 		counts := e.counts()
 		s.add(counts)
+		r.OK = r.OK && e.right()
 		raise(&s.FirstChanged, e.first)
 		if found != nil {
 			found.name(l, s)

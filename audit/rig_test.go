@@ -70,6 +70,7 @@ func (j *journal) Accepted(context.Context) (map[penstock.Lane]penstock.Total, p
 // shop is the reference store, of which tests can change what it says.
 type shop struct {
 	*store.Store
+	moment  sync.RWMutex // held by what changes rows or letters, so that Find sees those of one moment
 	tallies func(map[penstock.Lane]penstock.Tally)
 	extra   []penstock.Record             // rows that it has besides
 	hidden  map[penstock.Place]bool       // rows that it does not have
@@ -89,6 +90,20 @@ func (s *shop) Tallies(ctx context.Context) (map[penstock.Lane]penstock.Tally, p
 		s.between()
 	}
 	return tallies, at, err
+}
+
+// Apply implements penstock.Store.
+func (s *shop) Apply(ctx context.Context, b penstock.Batch) error {
+	s.moment.Lock()
+	defer s.moment.Unlock()
+	return s.Store.Apply(ctx, b)
+}
+
+// Drop implements penstock.DeadLetters.
+func (s *shop) Drop(ctx context.Context, places []penstock.Place) (int, error) {
+	s.moment.Lock()
+	defer s.moment.Unlock()
+	return s.Store.Drop(ctx, places)
 }
 
 // rows returns the rows under the places at which they were accepted.
@@ -119,6 +134,8 @@ func (s *shop) letters(ctx context.Context) []penstock.Letter {
 
 // Find implements Finder.
 func (s *shop) Find(ctx context.Context, stream string, from, to penstock.Positions, yield func(penstock.Place, penstock.Fate, penstock.Checksum)) error {
+	s.moment.RLock()
+	defer s.moment.RUnlock()
 	within := func(p penstock.Partition, at penstock.Position) bool { return !at.Less(from[p]) && at.Less(to[p]) }
 	sums := checksum.NewHasher(cluster()).Stream(penstock.DefaultTenant, stream)
 	for _, r := range s.rows() {
@@ -139,6 +156,8 @@ func (s *shop) Find(ctx context.Context, stream string, from, to penstock.Positi
 
 // Repeats implements Finder.
 func (s *shop) Repeats(ctx context.Context, stream string, records []penstock.Record) ([]bool, error) {
+	s.moment.RLock()
+	defer s.moment.RUnlock()
 	s.asked = append(s.asked, records...)
 	answers := make([]bool, len(records))
 	for i, r := range records {
@@ -157,12 +176,12 @@ func (s *shop) Repeats(ctx context.Context, stream string, records []penstock.Re
 
 // rig is a log, a store and their audit.
 type rig struct {
-	t       *testing.T
-	log     *journal
-	store   *shop
-	audit   *Audit
-	hasher  checksum.Hasher
-	builder *penstock.BlockBuilder
+	t           *testing.T
+	log         *journal
+	store       *shop
+	audit       *Audit
+	hasher      checksum.Hasher
+	partitioner penstock.Partitioner
 }
 
 func newRig(t *testing.T, streams ...penstock.Stream) *rig {
@@ -173,7 +192,7 @@ func newRigWith(t *testing.T, o memory.Options, l Limits, streams ...penstock.St
 	t.Helper()
 	c := cluster()
 	r := &rig{
-		t: t, log: newJournal(o), hasher: checksum.NewHasher(c), builder: penstock.NewBlockBuilder(penstock.NewPartitioner(c)),
+		t: t, log: newJournal(o), hasher: checksum.NewHasher(c), partitioner: penstock.NewPartitioner(c),
 		store: &shop{Store: store.Open(store.Options{Cluster: c, Partitions: penstock.All(c.Partitions), Streams: streams})},
 	}
 	r.audit = New(Options{Log: r.log, Reader: r.log, Store: r.store, Hasher: r.hasher, Finder: r.store, Limits: l})
@@ -202,15 +221,16 @@ func events(first, n int) []penstock.Event {
 // block makes a block of events, with their checksums where they have none.
 func (r *rig) block(stream string, from penstock.Producer, events ...penstock.Event) *penstock.Block {
 	sums := r.hasher.Stream(penstock.DefaultTenant, stream)
-	r.builder.Reset(penstock.DefaultTenant, stream, 1e15+1, 1<<10)
-	r.builder.Produced(from)
+	builder := penstock.NewBlockBuilder(r.partitioner)
+	builder.Reset(penstock.DefaultTenant, stream, 1e15+1, 1<<10)
+	builder.Produced(from)
 	for _, e := range events {
 		if e.Sum == 0 {
 			e.Sum = sums.Sum(e.Key, e.ID, e.Body)
 		}
-		r.builder.Add(e)
+		builder.Add(e)
 	}
-	return r.builder.Take()
+	return builder.Take()
 }
 
 // send appends events as one request.
