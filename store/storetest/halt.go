@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"maps"
+	"testing"
 
 	"penstock"
 )
@@ -160,7 +161,10 @@ func haltFull(s *suite) {
 	more := beyond.acts[0]
 	b := penstock.Batch{From: k.at.Clone(), Next: k.reach(more), Blocks: more.blocks}
 	b = b.Only([]penstock.Partition{head[0].Partition})
-	for range 3 {
+	for _, again := range []func(*testing.T, penstock.Store) penstock.Store{nil, s.Reopen, s.Crash} {
+		if again != nil {
+			k.use(again(s.T, k.store))
+		}
 		k.expect(k.store.Apply(k.ctx, b), penstock.Full)
 		k.check()
 	}

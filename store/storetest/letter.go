@@ -14,6 +14,7 @@ var letterCases = []test{
 	{"letter/a column's type", "a row with NULL in place of what was sent would hide it", letterColumn},
 	{"letter/pages and what is asked for", "letters are listed by people, a page at a time, and replayed by what they have in common", letterPages},
 	{"letter/drop", "what somebody gave up stays counted as dropped, and cannot come back", letterDrop},
+	{"letter/drop while batches are applied", "somebody drops what arises: nobody's letter twice, and no batch is lost between", letterDropMeanwhile},
 	{"letter/drop after close", "what is dropped must be durable", letterDropClosed},
 }
 
@@ -168,4 +169,59 @@ func letterDropClosed(s *suite) {
 	}
 	_, err := s.store.(penstock.DeadLetters).Drop(s.ctx, []penstock.Place{{Position: penstock.Position{Epoch: 1}}})
 	s.expect(err, penstock.Unavailable)
+}
+
+// letterDropMeanwhile drops whatever letters are open while batches bring more, and compares the sums.
+func letterDropMeanwhile(s *suite) {
+	a := s.Streams[0]
+	c := newScript(s, penstock.Stream{Name: a, HaltKey: true})
+	for n := range 30 {
+		for i := range 8 {
+			id := func(name string) string { return fmt.Sprint(name, n, "-", i) }
+			c.send(a, stored(c.event(a, c.key(a, i), id("row"), "")), dead("bad_json", c.unsummed(a, "", c.id(a, 8*n+i), "x")))
+		}
+	}
+	k := c.take(s.T)
+	whole := c.acts[0]
+	failed := make(chan error, 1)
+	go func() { failed <- k.applyEach(whole.blocks) }()
+	dropped := 0
+	for applied := false; !applied || k.open() > 0; {
+		n, err := k.store.(penstock.DeadLetters).Drop(k.ctx, k.openPlaces())
+		if err != nil {
+			s.Fatalf("Drop: %v", err)
+		}
+		dropped += n
+		k.equation()
+		select {
+		case err := <-failed:
+			if applied = true; err != nil {
+				s.Fatalf("Apply: %v", err)
+			}
+		default:
+		}
+	}
+	b := penstock.Batch{From: k.at.Clone(), Next: k.reach(whole), Blocks: whole.blocks}
+	k.note(b)
+	for at, l := range k.letters {
+		l.State = penstock.LetterDropped
+		k.letters[at] = l
+		k.move(at, penstock.FateDead, penstock.FateDropped)
+	}
+	if dropped != len(k.letters) {
+		s.Fatalf("%d letters were dropped, of %d", dropped, len(k.letters))
+	}
+	k.check()
+}
+
+func (k *take) open() int { return len(k.openPlaces()) }
+
+// openPlaces returns where the store has open letters.
+func (k *take) openPlaces() []penstock.Place {
+	k.Helper()
+	var places []penstock.Place
+	for _, l := range k.list(penstock.LetterQuery{State: penstock.LetterOpen, Limit: 1000}) {
+		places = append(places, penstock.Place{Partition: l.Partition, Position: l.Position})
+	}
+	return places
 }

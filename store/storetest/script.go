@@ -260,6 +260,7 @@ func (k *take) run(size func(*take) int, restarts bool) {
 			b, _ = b.Cut(size(k))
 			k.play(b)
 			if restarts {
+				k.again(b)
 				k.restart()
 			}
 		}
@@ -279,6 +280,15 @@ func (k *take) reach(a act) penstock.Positions {
 // some returns about three of four partitions.
 func (k *take) some() []penstock.Partition {
 	return slices.DeleteFunc(slices.Clone(k.held), func(penstock.Partition) bool { return k.random.IntN(4) == 0 })
+}
+
+// again applies a batch a second time, now and then.
+func (k *take) again(b penstock.Batch) {
+	k.Helper()
+	if k.random.IntN(4) == 0 && !b.From.Reached(b.Next) {
+		k.expect(k.store.Apply(k.ctx, b), penstock.Stale)
+		k.check()
+	}
 }
 
 // restart opens the store again, now and then.
