@@ -18,7 +18,7 @@ type Book struct {
 	lanes     map[penstock.Lane]penstock.Tally
 	producers map[ProducerLane]Mark
 	letters   map[penstock.Place]Letter
-	waiting   map[keyLane][]penstock.Place // letters of a key in a stream that halts keys, in order: the head is open
+	waiting   map[keyLane][]penstock.Place // letters of a key in order. Whether the key halts is asked when its next event comes
 	parked    int
 	limits    Limits
 }
@@ -52,7 +52,7 @@ func (m Mark) Less(n Mark) bool {
 // Letter is what the book remembers of a letter that is open or parked.
 type Letter struct {
 	Lane   penstock.Lane
-	Key    string // "" unless the stream halts keys
+	Key    string // "": it has none
 	Sum    penstock.Checksum
 	Parked bool
 }

@@ -71,11 +71,11 @@ func (p *Page) Take(r *penstock.Record, s *penstock.Stream) error {
 	}
 	if s.HaltKey && len(r.Key) > 0 && len(p.queue(keyLane{e.lane, string(r.Key)})) > 0 {
 		e.tally[penstock.FateParked].Add(r.Sum)
-		return p.bury(e, r, s, penstock.LetterParked, penstock.Condemned{})
+		return p.bury(e, r, penstock.LetterParked, penstock.Condemned{})
 	}
 	if why := p.store(r); why != nil {
 		e.tally[penstock.FateDead].Add(r.Sum)
-		return p.bury(e, r, s, penstock.LetterOpen, *why)
+		return p.bury(e, r, penstock.LetterOpen, *why)
 	}
 	e.tally[penstock.FateStored].Add(r.Sum)
 	return nil
@@ -135,12 +135,9 @@ func (p *Page) store(r *penstock.Record) *penstock.Condemned {
 }
 
 // bury makes the record a letter.
-func (p *Page) bury(e *entry, r *penstock.Record, s *penstock.Stream, state penstock.LetterState, why penstock.Condemned) error {
+func (p *Page) bury(e *entry, r *penstock.Record, state penstock.LetterState, why penstock.Condemned) error {
 	at := penstock.Place{Partition: r.Partition, Position: r.Position}
-	l := Letter{Lane: e.lane, Sum: r.Sum, Parked: state == penstock.LetterParked}
-	if s.HaltKey {
-		l.Key = string(r.Key)
-	}
+	l := Letter{Lane: e.lane, Key: string(r.Key), Sum: r.Sum, Parked: state == penstock.LetterParked}
 	p.open++
 	if l.Parked {
 		p.parked++
