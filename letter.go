@@ -11,8 +11,9 @@ type Letter struct {
 	State  LetterState
 	Since  Micros // log time of the record, or of its last replay
 
-	Flags RecordFlags // the record's, and with Sum what a replay carries on
-	Sum   Checksum
+	Flags   RecordFlags // the record's, and with Sum what a replay carries on
+	Sum     Checksum
+	LogTime Micros
 }
 
 // LetterReason is the stable word for why an event is a dead letter, such as "bad_type".
