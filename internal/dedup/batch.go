@@ -147,7 +147,8 @@ func (b *Batch) Commit() {
 		l.inBatch = false
 	}
 	copy(x.second, b.second)
-	x.active.keep()
+	x.usual = x.active.n - b.from
+	x.keep()
 	b.end()
 }
 

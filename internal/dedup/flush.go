@@ -17,9 +17,9 @@ type flush struct {
 	err    error // when done is closed
 }
 
-// makeRoom makes the table a run if it is full. It waits while the table before is being written, and fails if that cannot be.
+// makeRoom makes the table a run if it is full, or would be after another batch like the last one. It waits while the table before is being written, and fails if that cannot be.
 func (x *Index) makeRoom() error {
-	if x.active.n < x.o.TableIDs {
+	if x.active.n+min(x.usual, x.o.TableIDs/2) < x.o.TableIDs {
 		return nil
 	}
 	if err := x.crowded(); err != nil {
@@ -67,11 +67,12 @@ func (x *Index) freeze() {
 	for _, l := range x.touched {
 		l.touched = false
 		f.footer.streams[l.stream.number] = streamName{l.stream.tenant, l.stream.name}
-		f.footer.lanes[l.number()] = laneState{next: l.have, marks: slices.Clone(l.marks)}
+		f.footer.lanes[l.number()] = laneState{next: l.have, second: x.second[l.partition], marks: slices.Clone(l.marks)}
 	}
-	x.mu.Unlock()
 	x.touched = nil
 	x.active = newTable(x.o.TableIDs)
+	x.keep()
+	x.mu.Unlock()
 	x.shelf.Lock()
 	x.frozen = f.table
 	x.shelf.Unlock()
@@ -179,6 +180,7 @@ func (x *Index) forget() error {
 	x.active, x.touched, x.tables, x.flush = newTable(x.o.TableIDs), nil, 0, nil
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.keep()
 	for _, s := range x.streams {
 		for _, l := range s.lanes {
 			if l != nil {

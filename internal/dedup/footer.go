@@ -42,9 +42,10 @@ type streamName struct{ tenant, name string }
 
 // laneState is a lane as of the newest table of a run.
 type laneState struct {
-	next  int64
-	left  mark
-	marks []mark
+	next   int64
+	second uint32 // newest of the partition
+	left   mark
+	marks  []mark
 }
 
 // merge takes over what a newer footer says.
@@ -52,7 +53,7 @@ func (f *footer) merge(newer footer) {
 	maps.Copy(f.streams, newer.streams)
 	for number, l := range newer.lanes {
 		if old, ok := f.lanes[number]; ok {
-			l.next = max(l.next, old.next)
+			l.next, l.second = max(l.next, old.next), max(l.second, old.second)
 			if old.left.ordinal > l.left.ordinal {
 				l.left = old.left
 			}
@@ -85,7 +86,7 @@ func (f footer) encode(parts *[sections]part) []byte {
 	for _, number := range slices.Sorted(maps.Keys(f.lanes)) {
 		l := f.lanes[number]
 		u32(number)
-		b = binary.LittleEndian.AppendUint64(b, uint64(l.next))
+		put(mark{l.next, l.second})
 		put(l.left)
 		b = append(b, byte(len(l.marks)))
 		for _, m := range l.marks {
@@ -163,7 +164,7 @@ func decodeFooter(data []byte, end int64) (parts [sections]part, f footer, err e
 }
 
 func (c *cursor) lane() laneState {
-	l := laneState{next: c.i64(), left: c.mark()}
+	l := laneState{next: c.i64(), second: c.u32(), left: c.mark()}
 	for n := c.byte(); n > 0 && !c.bad; n-- {
 		l.marks = append(l.marks, c.mark())
 	}

@@ -20,6 +20,7 @@ type Index struct {
 	touched []*lane // have entries in active
 	flush   *flush  // the last one that was begun
 	tables  uint64  // number of the last table that was full
+	usual   int     // identities that the last batch added
 
 	stop    chan struct{}
 	wake    chan struct{} // the merger looks for work
@@ -28,6 +29,7 @@ type Index struct {
 	mu     sync.Mutex
 	second []uint32 // newest log second, by partition
 	failed error    // merging's last error
+	held   Stats    // of active
 
 	shelf   sync.RWMutex
 	frozen  *table               // is being written

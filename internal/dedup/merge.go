@@ -95,9 +95,14 @@ func (x *Index) merge(inputs []*run) error {
 	const op = "merge identities"
 	first, last := inputs[0].first, inputs[len(inputs)-1].last
 	r := &run{name: filepath.Join(x.o.Dir, fileName(first, last)+tempSuffix), first: first, last: last}
-	total := 0
+	total, size := 0, penstock.Bytes(0)
 	for _, in := range inputs {
 		total += int(in.ids)
+		size += penstock.Bytes(in.size)
+	}
+	// Otherwise each attempt would fill the disk before it fails.
+	if free, _, err := x.o.FS.Free(x.o.Dir); err != nil || free < size+size/4 {
+		return errors.Join(penstock.Errorf(penstock.Unavailable, op, "%d bytes are free, which is too few for a run of %d", free, size), err)
 	}
 	w, err := newWriter(x.o.FS, r, x.o.History, total)
 	if err != nil {

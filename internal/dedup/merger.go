@@ -12,7 +12,8 @@ type merger struct {
 	w       *writer
 	readers []reader // newest first
 	keep    byLane
-	left    byLane // what was left out: the ordinal after it
+	left    byLane   // what was left out: the ordinal after it
+	second  []uint32 // newest log second when the merge began, by partition
 	footer  footer
 	leftOut int64
 	swapped int // sections that are in use
@@ -20,7 +21,9 @@ type merger struct {
 
 func newMerger(x *Index, inputs []*run, w *writer) *merger {
 	m := &merger{x: x, inputs: inputs, w: w, footer: newFooter(), readers: make([]reader, len(inputs))}
-	m.keep, m.left = x.horizon()
+	x.mu.Lock()
+	m.keep, m.left, m.second = x.horizonLocked(), x.lanesLocked(), slices.Clone(x.second)
+	x.mu.Unlock()
 	for i := range m.readers {
 		m.readers[i].buf = make([]byte, readPages*pageSize)
 	}
@@ -32,13 +35,19 @@ type byLane [][]mark
 
 func (b byLane) of(lane uint32) *mark { return &b[lane>>laneBits][lane&(1<<laneBits-1)] }
 
-// horizon tells what may count again: ordinals from one on whose log second is at least so much. left is room for as many lanes.
-func (x *Index) horizon() (keep, left byLane) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	keep, left = make(byLane, len(x.byID)), make(byLane, len(x.byID))
+// lanesLocked returns room for a mark of every lane.
+func (x *Index) lanesLocked() byLane {
+	b := make(byLane, len(x.byID))
+	for i := range b {
+		b[i] = make([]mark, x.o.Partitions)
+	}
+	return b
+}
+
+// horizonLocked tells what may count again: ordinals from one on whose log second is at least so much.
+func (x *Index) horizonLocked() byLane {
+	keep := x.lanesLocked()
 	for i, s := range x.byID {
-		keep[i], left[i] = make([]mark, x.o.Partitions), make([]mark, x.o.Partitions)
 		if s == nil || !s.known {
 			continue
 		}
@@ -52,7 +61,7 @@ func (x *Index) horizon() (keep, left byLane) {
 			}
 		}
 	}
-	return keep, left
+	return keep
 }
 
 func (m *merger) all() error {
@@ -148,8 +157,9 @@ func (m *merger) finish() error {
 	for number, l := range m.footer.lanes {
 		if left := *m.left.of(number); left.ordinal > l.left.ordinal {
 			l.left = left
-			m.footer.lanes[number] = l
 		}
+		l.second = max(l.second, m.second[number&(1<<laneBits-1)])
+		m.footer.lanes[number] = l
 	}
 	if err := m.x.finish(m.w, m.footer); err != nil {
 		return err

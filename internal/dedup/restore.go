@@ -16,12 +16,18 @@ func (x *Index) restore(l *lane, ordinal int64, packed []byte) {
 		l.last = max(l.last, e.second)
 		ordinal++
 	}
-	x.active.keep()
 	x.touch(l)
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.keep()
 	l.note(ordinal, l.last)
 	x.second[l.partition] = max(x.second[l.partition], l.last)
+}
+
+// keep makes what was added to the table final. x.mu is held.
+func (x *Index) keep() {
+	x.active.keep()
+	x.held = Stats{IDs: int64(x.active.n), Memory: x.active.memory()}
 }
 
 // touch remembers that a lane has entries in the table.

@@ -163,10 +163,10 @@ func (x *Index) adopt(f footer, next map[penstock.Lane]int64) error {
 		if state.left.ordinal > l.left.ordinal {
 			l.left = state.left
 		}
-		for _, m := range append(state.marks, l.left) {
+		for _, m := range state.marks {
 			l.last = max(l.last, m.second)
 		}
-		x.second[p] = max(x.second[p], l.last)
+		x.second[p] = max(x.second[p], state.second)
 	}
 	return nil
 }

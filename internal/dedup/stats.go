@@ -30,11 +30,11 @@ type Stats struct {
 	Memory int64 // bytes of tables, filters, firsts and lanes
 }
 
-// Stats returns what the index holds. It must not be called within a batch.
+// Stats returns what the index holds, as of the last batch that was committed.
 func (x *Index) Stats() Stats {
-	s := Stats{IDs: int64(x.active.n), Memory: x.active.memory()}
 	lanes := 0
 	x.mu.Lock()
+	s := x.held
 	for _, one := range x.byID {
 		if one == nil {
 			continue
