@@ -271,6 +271,9 @@ func (j *judge) foldItems(rec *Record, o *op, outcomes []Outcome) {
 func shortSum(sum uint64) uint32 { return uint32(sum>>32) | 1 }
 
 func (j *judge) takeDrop(rec *Record) {
+	if rec.Outcome == Fail {
+		return
+	}
 	if rec.Count == 0 {
 		if id, err := j.streams.id(rec.Tenant, rec.Stream); err == nil {
 			j.streams.all[id].dropAsked = true

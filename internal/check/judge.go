@@ -8,8 +8,8 @@
 //   - unknown if none was, but one has no answer, or one that leaves it open (it is worth sending such an event again in the end);
 //   - failed if every attempt was refused: what was refused must never be there.
 //
-// Everything is one pass over each file, with sums and sorts, no search: O(n log n). An event costs about 14 bytes, a request 48,
-// a record of the log 12, and a position in a receipt 32; ten million events in requests of a hundred fit into 400 MB.
+// Everything is one pass over each file, with sums and sorts, no search: O(n log n). An event costs 18 bytes, a request 48, a
+// record of the log 12, a position in a receipt 32, and a key some hundred.
 package check
 
 import (

@@ -22,6 +22,7 @@ type Recorder struct {
 	files   []*os.File
 	ops     int64
 	open    map[*Call]struct{}
+	lasting map[*Fault]struct{}
 	err     error
 }
 
@@ -38,7 +39,7 @@ func Create(dir string, c Config) (*Recorder, error) {
 	if err := os.MkdirAll(d.path(finalDir), 0o755); err != nil {
 		return nil, penstock.Wrap(penstock.Internal, op, err)
 	}
-	r := &Recorder{dir: d, began: time.Now(), open: map[*Call]struct{}{}}
+	r := &Recorder{dir: d, began: time.Now(), open: map[*Call]struct{}{}, lasting: map[*Fault]struct{}{}}
 	if err := writeNew(d.path(configFile), c); err != nil {
 		return nil, penstock.Wrap(penstock.Internal, op, err)
 	}
@@ -105,20 +106,29 @@ func (r *Recorder) Note(rec Record) {
 
 // Fault notes that the nemesis begins to do something. What it returns notes the end of it.
 func (r *Recorder) Fault(kind string) (healed func()) {
-	f := Fault{Kind: kind, From: r.now()}
-	var once sync.Once
+	f := &Fault{Kind: kind}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.From = r.now()
+	r.lasting[f] = struct{}{}
 	return func() {
-		once.Do(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if _, lasts := r.lasting[f]; lasts {
+			delete(r.lasting, f)
 			f.To = r.now()
-			line, err := json.Marshal(f)
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.write(r.faults, line, err)
-		})
+			r.writeFault(f)
+		}
 	}
 }
 
-// Close writes the attempts that have not ended as ones without an answer, and everything to the files.
+// writeFault needs the lock.
+func (r *Recorder) writeFault(f *Fault) {
+	line, err := json.Marshal(f)
+	r.write(r.faults, line, err)
+}
+
+// Close writes attempts that have not ended as ones without an answer, faults that last as ones without an end, and everything to the files.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,7 +138,11 @@ func (r *Recorder) Close() error {
 		line, err := json.Marshal(&rec)
 		r.write(r.history, line, err)
 	}
+	for f := range r.lasting {
+		r.writeFault(f)
+	}
 	clear(r.open)
+	clear(r.lasting)
 	for _, w := range [...]*bufio.Writer{r.history, r.faults} {
 		if err := w.Flush(); err != nil && r.err == nil {
 			r.err = err
