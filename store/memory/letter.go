@@ -150,7 +150,10 @@ func (l letter) shown() penstock.Letter {
 		ID: string(r.ID), Key: string(r.Key), Time: r.Time, ReceivedAt: r.ReceivedAt, Body: penstock.Raw(r.Body),
 		Partition: r.Partition, Position: r.Position,
 	}
-	return penstock.Letter{Stream: r.Stream, Row: row, Reason: l.reason, Detail: l.detail, State: l.state, Since: l.since, Flags: r.Flags, Sum: r.Sum}
+	return penstock.Letter{
+		Stream: r.Stream, Row: row, Reason: l.reason, Detail: l.detail, State: l.state, Since: l.since,
+		Flags: r.Flags, Sum: r.Sum, LogTime: r.LogTime,
+	}
 }
 
 // Drop gives letters up, as penstock.DeadLetters says.

@@ -70,7 +70,10 @@ const unknownTime = -1
 
 func letterOf(r *penstock.Record, state penstock.LetterState, o outcome) penstock.Letter {
 	row := RowOf(r).Row
-	return penstock.Letter{Stream: r.Stream, Row: row, Reason: o.reason, Detail: o.detail, State: state, Since: r.LogTime}
+	return penstock.Letter{
+		Stream: r.Stream, Row: row, Reason: o.reason, Detail: o.detail, State: state, Since: r.LogTime,
+		Flags: r.Flags, Sum: r.Sum, LogTime: r.LogTime,
+	}
 }
 
 func (k *take) row(r *penstock.Record) { k.want[place{r.Partition, r.Position}] = RowOf(r) }
@@ -148,6 +151,8 @@ func (k *take) differs(got, want penstock.Letter) string {
 	switch {
 	case got.Stream != want.Stream || got.Row != want.Row:
 		return "the event is not the same"
+	case got.Flags != want.Flags || got.Sum != want.Sum || got.LogTime != want.LogTime:
+		return fmt.Sprintf("flags, checksum or log time are %d, %d, %d, not %d, %d, %d", got.Flags, got.Sum, got.LogTime, want.Flags, want.Sum, want.LogTime)
 	case got.State != want.State:
 		return "the state is not the same"
 	case open && got.Reason != want.Reason:
