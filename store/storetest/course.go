@@ -88,6 +88,9 @@ func (c *course) any() (penstock.Place, bool) {
 	return all[c.random.IntN(len(all))], true
 }
 
+// mostItems is how many events a request has at most.
+const mostItems = 6
+
 // request appends a few events, sometimes as a producer's, sometimes as the same one again.
 func (c *course) request() {
 	stream := c.Streams[c.random.IntN(2)]
@@ -99,7 +102,7 @@ func (c *course) request() {
 	}
 	var events []penstock.Event
 	var flaws []penstock.LetterReason
-	for range 1 + c.random.IntN(6) {
+	for range 1 + c.random.IntN(mostItems) {
 		e, flaw := c.one(stream)
 		events, flaws = append(events, e), append(flaws, flaw)
 	}
@@ -124,7 +127,7 @@ func (c *course) one(stream string) (penstock.Event, penstock.LetterReason) {
 	if c.random.IntN(4) > 0 {
 		key = c.key(stream, c.random.IntN(6))
 	}
-	if c.judge.parked(c.partitioner().Of(penstock.DefaultTenant, stream, []byte(key), []byte(id))) > 2 {
+	if c.judge.parked(c.partitioner().Of(penstock.DefaultTenant, stream, []byte(key), []byte(id))) > parkedEach-mostItems {
 		key = "" // enough are waiting
 	}
 	at, replay := c.any()

@@ -32,8 +32,8 @@ type Backend struct {
 	// it is opened again. It is a penstock.Auditor and penstock.DeadLetters. nil: the cases about what becomes of records do not
 	// run. That is for stores that are not so far yet; once the last one is, this way out goes, and OpenWith with it into Open.
 	OpenWith func(t *testing.T, streams []penstock.Stream) penstock.Store
-	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 8 for each partition of the cluster,
-	// or more.
+	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 8 for each partition of the cluster, or
+	// more.
 	MaxParked int
 	// ReopenWith closes a store and opens what it kept with other streams. nil: that cannot be done.
 	ReopenWith func(t *testing.T, s penstock.Store, streams []penstock.Stream) penstock.Store
@@ -60,6 +60,9 @@ type test struct {
 	run  func(s *suite)
 }
 
+// parkedEach is how many letters of a partition may wait in any case but that of a store that is full.
+const parkedEach = 8
+
 // patience ends the context of a case, so that a store that never answers fails it.
 const patience = 2 * time.Minute
 
@@ -73,6 +76,9 @@ func Run(t *testing.T, b Backend) {
 	}
 	if b.OpenWith == nil {
 		return
+	}
+	if least := parkedEach * b.Cluster.Partitions; b.MaxParked < least {
+		t.Fatalf("MaxParked is %d, the cases need %d", b.MaxParked, least)
 	}
 	for _, group := range [][]test{repeatCases, producerCases, letterCases, replayCases, haltCases, tallyCases, poisonCases, courseCases} {
 		run(t, b, group, func(t *testing.T) penstock.Store { return b.OpenWith(t, nil) })
