@@ -27,7 +27,7 @@ func (v *visit) readBody(w http.ResponseWriter, r *http.Request, e encoding) err
 	if e == identity {
 		return v.fill(&v.source, min(size+1, firstBuffer))
 	}
-	return v.decompress(e, min(4*size+1, firstBuffer))
+	return v.decompress(e, size)
 }
 
 // fill reads from r to its end, or until the body is larger than allowed. Its buffer grows as bytes arrive, each time
@@ -58,7 +58,11 @@ func (v *visit) fill(r io.Reader, size penstock.Bytes) error {
 
 // grow makes room for size bytes in all, or for one more than a body may have.
 func (v *visit) grow(size penstock.Bytes) error {
-	size = min(size, v.door.o.Limits.Body+1)
+	return v.hold(min(size, v.door.o.Limits.Body+1))
+}
+
+// hold makes v.body a buffer with room for size bytes, with what is in it already, if the gate lets it.
+func (v *visit) hold(size penstock.Bytes) error {
 	if more := size - v.held; more > 0 {
 		if !v.door.gate.take(more) {
 			return penstock.Errorf(penstock.Overloaded, "admit request", "%d bytes are in flight", v.door.InFlight())
@@ -92,11 +96,16 @@ func (d *Door) buffer(size int) []byte {
 
 // releaseBody gives the body's buffer back.
 func (v *visit) releaseBody() {
-	if c := cap(v.body); c > smallBuffer && c <= keptBuffer {
-		b := v.body[:0]
-		v.door.large.Put(&b)
-	}
+	v.door.release(v.body)
 	v.body = nil
+}
+
+// release keeps a buffer for other bodies, unless it belongs to a visit, or is too large to be kept.
+func (d *Door) release(b []byte) {
+	if c := cap(b); c > smallBuffer && c <= keptBuffer {
+		b = b[:0]
+		d.large.Put(&b)
+	}
 }
 
 // source is the body as it comes off the wire: paced and capped. A body of known length that is there with the first read

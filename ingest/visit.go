@@ -27,6 +27,7 @@ type visit struct {
 	lane     *lane
 	source   source
 	small    []byte         // of up to smallBuffer bytes, kept with the visit
+	spare    []byte         // another, for what a small body unfolds to
 	body     []byte         // in small, or in a buffer of its own
 	held     penstock.Bytes // of the gate
 	begun    bool           // the builder holds a block

@@ -91,7 +91,7 @@ func (r *raid) growth(f func()) penstock.Bytes {
 	return peak - before
 }
 
-// bombGrowth is what a body of 8 MiB may cost: while it grows there are two buffers of it.
+// bombGrowth is what a body of 8 MiB may cost: gzip's grows by a copy, and zstd's is decoded in one piece, after a guess that was too small.
 const bombGrowth = 16 << 20
 
 func rowGzipBomb(r *raid) {
@@ -105,7 +105,8 @@ func rowGzipBomb(r *raid) {
 func rowZstdBomb(r *raid) {
 	bomb := r.zstd(io.LimitReader(spaces{}, 1<<30), zstd.WithWindowSize(8<<20))
 	grown := r.growth(func() { r.note("1 GiB of spaces", r.encoded(toNothing, "zstd", bomb)) })
-	if grown > 2*bombGrowth { // the decoder keeps its window, of up to 8 MiB, and what it decoded of it
+	r.t.Logf("the bomb of %d KiB took %d KiB", len(bomb)>>10, grown>>10)
+	if grown > bombGrowth {
 		r.t.Errorf("the bomb of %d KiB took %d KiB", len(bomb)>>10, grown>>10)
 	}
 	whole, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
