@@ -21,50 +21,18 @@ func cluster() penstock.Cluster {
 	return penstock.Cluster{ID: "000102030405060708090a0b0c0d0e0f", Key: penstock.PartitionKey{1, 2, 3}, Partitions: 4}
 }
 
-// journal is a log that accounts for what was appended: what a cursor shows is counted, or about to be under the lock.
-type journal struct {
-	*memory.Log
-
-	mu     sync.Mutex
-	totals map[penstock.Lane]penstock.Total
-	ends   penstock.Positions
+// journal is a log as the audit and its neighbours see it.
+type journal interface {
+	penstock.Appender
+	penstock.Reader
+	penstock.Accountant
+	penstock.Retainer
+	Close() error
 }
 
-func newJournal(o memory.Options) *journal {
+func newJournal(o memory.Options) journal {
 	o.Partitions = cluster().Partitions
-	j := &journal{Log: memory.New(o), totals: map[penstock.Lane]penstock.Total{}}
-	_, j.ends, _ = j.Bounds(context.Background())
-	return j
-}
-
-func (j *journal) Append(ctx context.Context, blocks ...*penstock.Block) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err := j.Log.Append(ctx, blocks...); err != nil {
-		return err
-	}
-	for _, b := range blocks {
-		j.ends.Raise(b.Ends())
-		for r := range b.Records() {
-			if r.ReplayOf == (penstock.Position{}) {
-				t := j.totals[laneOf(r)]
-				t.Add(r.Sum)
-				j.totals[laneOf(r)] = t
-			}
-		}
-	}
-	return nil
-}
-
-// Accepted implements penstock.Accountant.
-func (j *journal) Accepted(context.Context) (map[penstock.Lane]penstock.Total, penstock.Positions, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	totals := map[penstock.Lane]penstock.Total{}
-	for l, t := range j.totals {
-		totals[l] = t
-	}
-	return totals, j.ends.Clone(), nil
+	return memory.New(o)
 }
 
 // shop is the reference store, of which tests can change what it says.
@@ -177,7 +145,7 @@ func (s *shop) Repeats(ctx context.Context, stream string, records []penstock.Re
 // rig is a log, a store and their audit.
 type rig struct {
 	t           *testing.T
-	log         *journal
+	log         journal
 	store       *shop
 	audit       *Audit
 	hasher      checksum.Hasher
@@ -190,9 +158,15 @@ func newRig(t *testing.T, streams ...penstock.Stream) *rig {
 
 func newRigWith(t *testing.T, o memory.Options, l Limits, streams ...penstock.Stream) *rig {
 	t.Helper()
+	return newRigOn(t, newJournal(o), l, streams...)
+}
+
+// newRigOn returns a rig that closes the log.
+func newRigOn(t *testing.T, log journal, l Limits, streams ...penstock.Stream) *rig {
+	t.Helper()
 	c := cluster()
 	r := &rig{
-		t: t, log: newJournal(o), hasher: checksum.NewHasher(c), partitioner: penstock.NewPartitioner(c),
+		t: t, log: log, hasher: checksum.NewHasher(c), partitioner: penstock.NewPartitioner(c),
 		store: &shop{Store: store.Open(store.Options{Cluster: c, Partitions: penstock.All(c.Partitions), Streams: streams})},
 	}
 	r.audit = New(Options{Log: r.log, Reader: r.log, Store: r.store, Hasher: r.hasher, Finder: r.store, Limits: l})

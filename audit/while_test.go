@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/eventlog/disk"
 	"penstock/eventlog/memory"
+	"penstock/internal/vfs"
 )
 
 // TestWhileEventsCome audits again and again while events come, are applied, fail, are replayed, dropped and forgotten by the log.
@@ -19,7 +21,16 @@ import (
 func TestWhileEventsCome(t *testing.T) {
 	halting := dedup
 	halting.HaltKey = true
-	r := newRigWith(t, memory.Options{Max: 64 << 10}, Limits{}, halting)
+	t.Run("memory", func(t *testing.T) { newRigWith(t, memory.Options{Max: 64 << 10}, Limits{}, halting).everything() })
+	t.Run("disk", func(t *testing.T) {
+		o := disk.Options{Max: 128 << 10, SegmentSize: 16 << 10, TailMemory: 8 << 10, Compression: disk.Plain}
+		newRigOn(t, openDisk(t, vfs.NewMemory(0), o), Limits{}, halting).everything()
+	})
+}
+
+// everything does all that can be done to a log and a store, and audits.
+func (r *rig) everything() {
+	t := r.t
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	sends, tends := make(chan int, 4), make(chan int, 1)
@@ -223,7 +234,7 @@ func TestMuchPending(t *testing.T) {
 
 // ledger is a log that says other totals.
 type ledger struct {
-	*journal
+	journal
 	change func(map[penstock.Lane]penstock.Total, penstock.Positions)
 }
 
