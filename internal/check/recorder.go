@@ -128,6 +128,23 @@ func (r *Recorder) writeFault(f *Fault) {
 	r.write(r.faults, line, err)
 }
 
+// Flush hands everything that was noted to the operating system.
+func (r *Recorder) Flush() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flush()
+	return penstock.Wrap(penstock.Internal, "write history", r.err)
+}
+
+// flush needs the lock.
+func (r *Recorder) flush() {
+	for _, w := range [...]*bufio.Writer{r.history, r.faults} {
+		if err := w.Flush(); err != nil && r.err == nil {
+			r.err = err
+		}
+	}
+}
+
 // Close writes attempts that have not ended as ones without an answer, faults that last as ones without an end, and everything to the files.
 func (r *Recorder) Close() error {
 	r.mu.Lock()
@@ -143,11 +160,7 @@ func (r *Recorder) Close() error {
 	}
 	clear(r.open)
 	clear(r.lasting)
-	for _, w := range [...]*bufio.Writer{r.history, r.faults} {
-		if err := w.Flush(); err != nil && r.err == nil {
-			r.err = err
-		}
-	}
+	r.flush()
 	r.closeFiles()
 	return penstock.Wrap(penstock.Internal, "write history", r.err)
 }

@@ -1,10 +1,8 @@
 // Package killtest proves from outside that answers hold: it loads a server, kills it at a random moment, starts it
-// again on the same directory, and compares by SQL what is stored with what was answered. Again and again.
+// again on the same directory, and lets internal/check judge what is stored by what was answered. Again and again.
 //
-// Every event is sent once, with an id of its own, and ends with a checksum of itself. So after each round
-//   - every event that was answered is stored, exactly once;
-//   - an event without an answer is stored once or not at all, and if so whole;
-//   - nothing is stored that was never sent, and no place of the log is stored twice.
+// After each round the rows of its events are judged; in the end rows and log of all rounds, from the run's directory, in which the
+// verdict stays. What is judged stands there; beside it the declared columns are compared with the bodies by SQL.
 package killtest
 
 import (
@@ -22,7 +20,7 @@ import (
 	"time"
 
 	"penstock"
-	"penstock/internal/load"
+	"penstock/internal/check"
 	"penstock/internal/load/child"
 	"penstock/internal/load/probe"
 )
@@ -30,9 +28,10 @@ import (
 // Options says what to kill and how often.
 type Options struct {
 	Program string // path of the penstock executable
-	Dir     string // an empty directory; configuration and data lie there
+	Dir     string // an empty directory; configuration, data and the run (run/) lie there
 	Rounds  int
 	Seed    uint64
+	Resend  bool      // send what has no answer again, with the same ids, until it has one
 	Log     io.Writer // what the server says; nil: nowhere
 }
 
@@ -54,12 +53,16 @@ type Round struct {
 const (
 	connections = 8
 	stream      = "kill"
-	eventSize   = 250
+	partitions  = 64 // the default
 	config      = "listen: 127.0.0.1:0\ndata: ./data\nstreams:\n  " + stream + ":\n    columns: {amount: bigint, country: text}\n"
 
-	startPatience = time.Minute
-	drainPatience = 5 * time.Minute
-	stopPatience  = time.Minute
+	startPatience  = time.Minute
+	answerPatience = time.Minute
+	drainPatience  = 5 * time.Minute
+	stopPatience   = time.Minute
+	grace          = time.Second // after a fault, in which refusals are explained
+
+	maxAnswer = 16 << 20
 )
 
 // batches are the sizes of requests, by turns.
@@ -68,19 +71,26 @@ var batches = [...]int{100, 1, 1000, 10, 500}
 // tester is a run.
 type tester struct {
 	Options
-	random *rand.Rand
-	acked  []load.Acked // of all rounds
-	total  int64
-	server *child.Process
+	random   *rand.Rand
+	recorder *check.Recorder
+	total    int64 // rows so far
+	pageRows int   // how many are asked for at once
+	server   *child.Process
 }
 
-// Run does the rounds, hands each to done, and ends with a check of everything and an orderly stop. It fails when the
+// Run does the rounds, hands each to done, and ends with an orderly stop and a check of everything. It fails when the
 // server cannot be run; what is wrong with the data is in the rounds' Problems. It ends only processes that it started.
 func Run(ctx context.Context, o Options, done func(Round)) error {
-	t := &tester{Options: o, random: rand.New(rand.NewPCG(o.Seed, 0))}
+	t := &tester{Options: o, random: rand.New(rand.NewPCG(o.Seed, 0)), pageRows: 50_000}
 	if err := os.WriteFile(filepath.Join(o.Dir, "penstock.yaml"), []byte(config), 0o600); err != nil {
 		return penstock.Wrap(penstock.Internal, "write configuration", err)
 	}
+	var err error
+	t.recorder, err = check.Create(filepath.Join(o.Dir, "run"), check.Config{Seed: o.Seed, Explain: true, Grace: int64(grace)})
+	if err != nil {
+		return err
+	}
+	defer t.recorder.Close()
 	defer t.kill()
 	if err := t.start(ctx); err != nil {
 		return err
@@ -98,15 +108,41 @@ func Run(ctx context.Context, o Options, done func(Round)) error {
 		}
 		done(r)
 	}
-	last := Round{Number: o.Rounds + 1, Total: t.total}
-	if err := t.checkAll(ctx, &last); err != nil {
+	last := Round{Number: o.Rounds + 1}
+	if err := t.end(ctx, &last); err != nil {
+		return err
+	}
+	done(last)
+	return nil
+}
+
+// end exports everything, stops the server, and judges the whole run.
+func (t *tester) end(ctx context.Context, r *Round) error {
+	t.recorder.Note(check.Record{Kind: check.Drained})
+	if err := t.countMisread(ctx, r, "true"); err != nil {
+		return err
+	}
+	if err := t.exportRows(ctx); err != nil {
 		return err
 	}
 	if err := t.server.Stop(stopPatience); err != nil {
-		last.Problems = append(last.Problems, fmt.Sprintf("stop: %v", err))
+		r.Problems = append(r.Problems, fmt.Sprintf("stop: %v", err))
 	}
-	t.verifyLog(ctx, &last)
-	done(last)
+	t.verifyLog(ctx, r)
+	if err := t.exportLog(ctx); err != nil {
+		return err
+	}
+	if err := t.recorder.Close(); err != nil {
+		return err
+	}
+	v, err := check.Verify(string(t.recorder.Dir()))
+	if err != nil {
+		return err
+	}
+	r.take(v)
+	if r.Total = r.Stored; r.Total != t.total {
+		r.Problems = append(r.Problems, fmt.Sprintf("%d rows were exported, SQL counted %d", r.Total, t.total))
+	}
 	return nil
 }
 
@@ -132,7 +168,12 @@ func (t *tester) ask() *probe.Probe { return &probe.Probe{URL: t.server.URL} }
 
 // round loads and kills, in some rounds again while the server recovers, and checks what a new start shows.
 func (t *tester) round(ctx context.Context, r *Round) error {
-	acked, err := t.loadAndKill(ctx, r)
+	writers := make([]*writer, connections)
+	for i := range writers {
+		writers[i] = t.newWriter(uint32(r.Number*connections+i), r.Batch)
+	}
+	healed, err := t.loadAndKill(ctx, r, writers)
+	defer healed()
 	if err != nil {
 		return err
 	}
@@ -149,14 +190,29 @@ func (t *tester) round(ctx context.Context, r *Round) error {
 	if err := t.ask().WaitReady(ctx); err != nil {
 		return err
 	}
+	healed()
 	r.Ready = time.Since(began)
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
+	if t.Resend {
+		if err := t.resolveAll(ctx, writers); err != nil {
+			return err
+		}
+	}
 	if err := t.ask().WaitDrained(ctx); err != nil {
 		return err
 	}
 	r.Drained = time.Since(began)
-	return t.check(ctx, r, acked)
+	r.count(writers)
+	return t.judgeRound(ctx, r, writers)
+}
+
+// count adds up what the writers did.
+func (r *Round) count(writers []*writer) {
+	for _, w := range writers {
+		r.Sent += w.sent
+		r.Acked += w.acked
+	}
 }
 
 // killWhileStarting starts the server and kills it soon: before it listens, while it recovers, or while it catches up.
@@ -179,42 +235,35 @@ func (t *tester) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(t.random.Int64N(int64(high-low)))
 }
 
-// loadAndKill sends events of new clients until the server is dead.
-func (t *tester) loadAndKill(ctx context.Context, r *Round) ([]load.Acked, error) {
+// loadAndKill lets the writers post until the server is dead. What it returns says that the fault is over.
+func (t *tester) loadAndKill(ctx context.Context, r *Round, writers []*writer) (healed func(), err error) {
 	r.KilledAfter = t.between(20*time.Millisecond, 800*time.Millisecond)
-	loading, stop := context.WithCancel(ctx)
-	first := make(chan struct{}, 1)
-	var killing sync.WaitGroup
-	defer killing.Wait()
+	loading, stop := context.WithTimeout(ctx, startPatience)
 	defer stop()
-	killing.Go(func() {
-		defer stop()
-		select {
-		case <-first:
-			wait(ctx, r.KilledAfter)
-		case <-loading.Done():
-		}
-		t.kill()
-	})
-	result, err := load.Run(loading, load.Options{
-		URL: t.server.URL, Stream: stream, Batch: r.Batch, Connections: connections, FirstClient: r.Number * connections,
-		Duration: startPatience, Shape: load.Shape{Size: eventSize, Checksum: true, Skew: "hot:0.3", Keys: 1000},
-		Trace: load.Trace{Answered: func(load.Answer) {
-			select {
-			case first <- struct{}{}:
-			default:
-			}
-		}},
-	})
-	if err != nil {
-		return nil, err
+	healed = func() {}
+	first := make(chan struct{}, 1)
+	var working sync.WaitGroup
+	for _, w := range writers {
+		working.Go(func() {
+			w.work(loading, t.server.URL, func() {
+				select {
+				case first <- struct{}{}:
+				default:
+				}
+			})
+		})
 	}
-	if result.Events == 0 {
-		return nil, errors.New("nothing was accepted: " + result.Problem)
+	select {
+	case <-first:
+		wait(loading, r.KilledAfter)
+	case <-loading.Done():
+		err = errors.New("nothing was answered")
 	}
-	r.Sent, r.Acked = result.Sent, result.Events
-	t.acked = append(t.acked, result.Acked...)
-	return result.Acked, nil
+	healed = t.recorder.Fault("kill")
+	t.kill()
+	stop()
+	working.Wait()
+	return healed, errors.Join(err, ctx.Err())
 }
 
 // verifyLog lets the offline command read the log that the dead server left.

@@ -13,12 +13,13 @@ var (
 	rounds  = flag.Int("rounds", 3, "how often the server is killed")
 	seed    = flag.Uint64("seed", 1, "of the moments at which it is killed")
 	program = flag.String("program", "", "the penstock executable; it is built if none is named")
+	resend  = flag.Bool("resend", false, "send what has no answer again: for a store that recognises repeats")
 	dir     = flag.String("dir", "", "where the data lies; a temporary directory if none is named")
 )
 
 // TestAnswersSurviveKill runs a few rounds; the record is made with go test ./internal/killtest -v -rounds 50.
 func TestAnswersSurviveKill(t *testing.T) {
-	o := Options{Program: *program, Dir: *dir, Rounds: *rounds, Seed: *seed}
+	o := Options{Program: *program, Dir: *dir, Rounds: *rounds, Seed: *seed, Resend: *resend}
 	if o.Program == "" {
 		o.Program = build(t)
 	}

@@ -24,7 +24,7 @@ func House() Rules {
 		Internal: map[string][]string{
 			"internal/dedup":         {"internal/vfs"},
 			"internal/edge/edgetest": {"internal/edge"},
-			"internal/killtest":      {"internal/load", "internal/load/child", "internal/load/probe"},
+			"internal/killtest":      {"internal/check", "internal/load/child", "internal/load/probe"},
 		},
 		BannedCalls: map[string]string{
 			"net/http.ListenAndServe":    server,

@@ -1,0 +1,146 @@
+package killtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"penstock/internal/check"
+)
+
+// writer is one client: it posts batches of events, one request at a time, and records every attempt.
+type writer struct {
+	recorder *check.Recorder
+	maker    *check.Maker
+	client   uint32
+	batch    int
+	random   *rand.Rand
+	http     *http.Client
+
+	attempts []check.Record // as they ended
+	sent     int64
+	acked    int64
+	unknown  *check.Call // the last attempt, if it has no answer
+	body     []byte      // of the last attempt
+}
+
+func (t *tester) newWriter(client uint32, batch int) *writer {
+	return &writer{
+		recorder: t.recorder, maker: check.NewMaker(t.Seed, client), client: client, batch: batch,
+		random: rand.New(rand.NewPCG(t.Seed, uint64(client))),
+		http:   &http.Client{Timeout: answerPatience, Transport: &http.Transport{MaxIdleConnsPerHost: 1}},
+	}
+}
+
+// work posts until ctx ends or an attempt has no answer: then the server is dead. It calls answered after each answer that is one.
+func (w *writer) work(ctx context.Context, url string, answered func()) {
+	defer w.http.CloseIdleConnections()
+	for ctx.Err() == nil && w.unknown == nil {
+		first := w.maker.Next()
+		w.body = w.body[:0]
+		for range w.batch {
+			w.body = append(w.maker.Append(w.body, w.key(), w.rest()), '\n')
+		}
+		w.sent += int64(w.batch)
+		call := w.recorder.Begin(check.Record{Kind: check.Post, Client: w.client, Stream: stream, Seq: first, Count: w.batch})
+		w.settle(ctx, url, call)
+		if w.unknown == nil {
+			answered()
+		}
+	}
+}
+
+// settle makes attempts until one has another outcome than "not stored".
+func (w *writer) settle(ctx context.Context, url string, call *check.Call) {
+	for {
+		w.attempt(url, call)
+		w.attempts = append(w.attempts, call.Record)
+		switch call.Outcome {
+		case check.Ok:
+			w.acked += int64(call.Count)
+			return
+		case check.Unknown:
+			w.unknown = call
+			return
+		}
+		seconds, err := strconv.Atoi(call.RetryAfter)
+		if err != nil || call.Status < 429 {
+			return // it will never be taken
+		}
+		wait(ctx, min(time.Duration(seconds)*time.Second, 5*time.Second))
+		if ctx.Err() != nil {
+			return
+		}
+		call = call.Again()
+	}
+}
+
+// resolve sends the attempt that has no answer again, with the same ids, until there is one.
+func (w *writer) resolve(ctx context.Context, url string) error {
+	for w.unknown != nil {
+		call := w.unknown.Again()
+		w.unknown = nil
+		if w.settle(ctx, url, call); w.unknown != nil {
+			wait(ctx, 20*time.Millisecond)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// attempt posts the body once. The request is not bound to a context: it ends when the server answers or dies.
+func (w *writer) attempt(url string, call *check.Call) {
+	defer call.End()
+	r, err := w.http.Post(url+"/v1/streams/"+stream+"/events?verbose=1", "application/x-ndjson", bytes.NewReader(w.body))
+	if err != nil {
+		call.Code = err.Error()
+		return
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer))
+	if err != nil {
+		call.Code = err.Error()
+		return
+	}
+	call.Answered(r.StatusCode, r.Header.Get("Retry-After"), body)
+}
+
+// key is the same one for three events of ten.
+func (w *writer) key() string {
+	if w.random.IntN(10) < 3 {
+		return "hot"
+	}
+	return fmt.Sprintf("k%03d", w.random.IntN(1000))
+}
+
+// rest is the members that the stream declares as columns, and a note.
+func (w *writer) rest() string {
+	const note = 100
+	return fmt.Sprintf(`,"amount":%d,"country":"%s","note":"%s"`, w.random.IntN(100_000), [...]string{"DE", "FR", "US"}[w.random.IntN(3)],
+		strings.Repeat(string('a'+rune(w.random.IntN(26))), note))
+}
+
+// resolveAll lets every writer of a round find out what became of its last attempt.
+func (t *tester) resolveAll(ctx context.Context, writers []*writer) error {
+	var working sync.WaitGroup
+	errs := make([]error, len(writers))
+	for i, w := range writers {
+		working.Go(func() { errs[i] = w.resolve(ctx, t.server.URL) })
+	}
+	working.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
