@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"time"
 
 	"penstock"
 	"penstock/internal/checksum"
@@ -112,7 +113,7 @@ func (a *Audit) readWaiting(ctx context.Context, b *balance) error {
 	if err != nil {
 		return err
 	}
-	reached, err := a.walk(ctx, behind, limit{a.o.Limits.Read, a.o.Limits.Time}, func(batch penstock.Batch) error {
+	reached, err := a.walk(ctx, behind, limit{a.o.Limits.Read, time.Now().Add(a.o.Limits.Time)}, func(batch penstock.Batch) error {
 		b.count(batch, a.o.Hasher)
 		return nil
 	})

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"time"
 
 	"penstock"
 )
@@ -32,9 +33,9 @@ type finding struct {
 // search looks at all lanes, or at those in which the balance is wrong.
 func (a *Audit) search(ctx context.Context, b *balance, deep bool) (*search, error) {
 	s := &search{audit: a, lanes: map[penstock.Lane]*finding{}, sums: summer{hasher: a.o.Hasher}, followed: followed{}}
-	most := limit{time: a.o.Limits.Deep}
+	most := limit{until: time.Now().Add(a.o.Limits.Deep)}
 	if !deep {
-		s.only, most.time = b.suspects(), a.o.Limits.Time
+		s.only, most.until = b.suspects(), time.Now().Add(a.o.Limits.Time)
 	}
 	done := penstock.Positions{}
 	for range rounds {
@@ -168,9 +169,10 @@ func (s *search) absent(records []penstock.Record, has answer) []penstock.Record
 	return absent
 }
 
-// judge looks at an event that the store has. Its checksum is that of the record's bytes, and of what the door took.
+// judge looks at an event that the store has. Its checksum is that of the record's bytes, which is what the door took, unless
+// nobody took one.
 func (f *finding) judge(at Place, e held, taken, door penstock.Checksum) {
-	if e.sum != taken || e.differ || door != 0 && door != taken {
+	if e.sum != taken && e.sum != door || e.differ || door != 0 && door != taken {
 		f.deep.Changed++
 		raise(&f.changed, &at)
 	}

@@ -177,6 +177,39 @@ func TestRepeatsAreLimited(t *testing.T) {
 	}
 }
 
+// TestDeepIsLimited compares as much as its time allows, and says that it was not all.
+func TestDeepIsLimited(t *testing.T) {
+	r := newRigWith(t, memory.Options{}, Limits{Deep: 1})
+	r.send("clicks", events(0, 20)...)
+	r.apply(nil)
+	if report := r.expect(Ask{Deep: true}, true, "accepted 20, stored 20"); report.Deep.Complete || report.Deep.Events != 0 {
+		t.Errorf("%+v", report.Deep)
+	}
+}
+
+// TestNoChecksums has events of which nobody took a checksum: they are counted and compared all the same.
+func TestNoChecksums(t *testing.T) {
+	r := newRig(t)
+	b := penstock.NewBlockBuilder(r.partitioner)
+	b.Reset(penstock.DefaultTenant, "clicks", 1e15, 1<<10)
+	for _, e := range events(0, 20) {
+		b.Add(e)
+	}
+	if err := r.log.Append(t.Context(), b.Take()); err != nil {
+		t.Fatal(err)
+	}
+	r.expect(Ask{}, true, "accepted 20, pending 20")
+	r.apply(nil)
+	r.expect(Ask{Deep: true}, true, "accepted 20, stored 20")
+	row := r.store.Records()[3]
+	r.move(&row, penstock.FateStored, nowhere)
+	r.hide(&row)
+	report := r.expect(Ask{}, false, "accepted 20, stored 19, missing 1, wrong checksum")
+	if first := report.Streams[0].FirstMissing; first == nil || *first != placeOf(&row) {
+		t.Errorf("first missing %v", first)
+	}
+}
+
 // TestNameless has a store that cannot say where its rows are: that something is missing is said all the same.
 func TestNameless(t *testing.T) {
 	r := newRig(t)

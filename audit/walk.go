@@ -14,7 +14,7 @@ type stretch struct{ from, to penstock.Positions }
 // limit bounds a walk. Bytes of zero are no limit.
 type limit struct {
 	bytes penstock.Bytes
-	time  time.Duration
+	until time.Time
 }
 
 const chunk penstock.Bytes = 8 << 20 // read at once
@@ -31,9 +31,8 @@ func (a *Audit) walk(ctx context.Context, s stretch, l limit, see func(penstock.
 		return at, err
 	}
 	defer cursor.Close()
-	until := time.Now().Add(l.time)
 	for size := penstock.Bytes(0); !at.Reached(s.to) && (l.bytes == 0 || size < l.bytes); {
-		patience := min(a.o.Limits.Idle, time.Until(until))
+		patience := min(a.o.Limits.Idle, time.Until(l.until))
 		batch, err := nextWithin(ctx, cursor, patience)
 		if err != nil || len(batch.Blocks) == 0 {
 			return at, err
