@@ -23,20 +23,25 @@ var configTemplate string
 
 func newConfigInitCommand(p *program) *cobra.Command {
 	var from string
+	var declare bool
 	cmd := &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Writes a configuration file to begin with",
 		Long: "Writes a file that explains the settings; with --from, one that names the streams and columns of a running server, as a\n" +
-			"\"penstock dev\" is turned into a \"penstock serve\" on the same data directory. FILE - is standard output. A file that is\n" +
-			"there is kept unless --yes is given.",
+			"\"penstock dev\" is turned into a \"penstock serve\" on the same data directory. Of a stream without columns it shows, as\n" +
+			"comments, those that its events could have; with --columns it declares them: the door then refuses events whose values\n" +
+			"are of another type. FILE - is standard output. A file that is there is kept unless --yes is given.",
 		Example: "  penstock config init\n  penstock config init --from http://127.0.0.1:7367 production.yaml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := configTemplate
+			if declare && from == "" {
+				return usagef("--columns needs --from")
+			}
 			if from != "" {
 				var err error
 				p.url = from
-				if text, err = p.describeServer(cmd.Context()); err != nil {
+				if text, err = p.describeServer(cmd.Context(), declare); err != nil {
 					return err
 				}
 			}
@@ -44,6 +49,7 @@ func newConfigInitCommand(p *program) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&from, "from", "", "address of a running server to describe")
+	cmd.Flags().BoolVar(&declare, "columns", false, "declare the columns that events have")
 	return cmd
 }
 
@@ -86,8 +92,8 @@ func replaceFile(file, text string) error {
 	return err
 }
 
-// describeServer returns a file for what a running server has.
-func (p *program) describeServer(ctx context.Context) (string, error) {
+// describeServer returns a file for what a running server has. What else its events could have as columns is declared, or a comment.
+func (p *program) describeServer(ctx context.Context, declare bool) (string, error) {
 	c, err := p.client(client.Options{})
 	if err != nil {
 		return "", err
@@ -124,7 +130,15 @@ func (p *program) describeServer(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		w.stream(s)
+		found, err := lookInto(ctx, c, s)
+		if err != nil {
+			fmt.Fprintf(p.stderr, "penstock: the events of %s cannot be looked at: %v\n", s.Name, cause(err))
+		}
+		if declare {
+			s.Columns = append(s.Columns, found.columns...)
+			found = seen{}
+		}
+		w.stream(s, found)
 	}
 	return w.String(), nil
 }
@@ -140,11 +154,24 @@ func (w *yamlWriter) pair(depth int, key, value string) {
 	w.line(depth, yamlText(key)+": "+yamlText(value))
 }
 
-// stream writes what differs from the defaults.
-func (w *yamlWriter) stream(s penstock.Stream) {
-	before := w.Len()
+// stream writes what differs from the defaults, and as a comment the columns that could be.
+func (w *yamlWriter) stream(s penstock.Stream, found seen) {
+	body := &yamlWriter{}
+	body.settings(s)
+	body.columns("", s.Columns)
+	if len(found.columns) > 0 {
+		body.line(2, "# Members of "+grouped(found.events)+" events. As columns the door checks their types; in rows that are there they are NULL.")
+		body.columns("#", found.columns)
+	}
+	if body.Len() == 0 {
+		w.line(1, yamlText(s.Name)+": {}")
+		return
+	}
 	w.line(1, yamlText(s.Name)+":")
-	head := w.Len()
+	w.WriteString(body.String())
+}
+
+func (w *yamlWriter) settings(s penstock.Stream) {
 	for _, f := range []struct{ key, value, usual string }{
 		{"id_field", s.IDField, "id"}, {"key_field", s.KeyField, "key"}, {"time_field", s.TimeField, "time"},
 		{"durability", string(s.Durability), string(penstock.DurabilityDisk)}, {"on_poison", poisonText(s.HaltKey), skipPoison},
@@ -159,21 +186,19 @@ func (w *yamlWriter) stream(s penstock.Stream) {
 	if text := dedupText(s.Dedup); text != dedupText(streamOf("", defaultStream()).Dedup) {
 		w.line(2, "dedup: "+text)
 	}
-	if len(s.Columns) > 0 {
-		w.line(2, "columns:")
+}
+
+// columns writes columns, each line behind a mark.
+func (w *yamlWriter) columns(mark string, columns []penstock.Column) {
+	if len(columns) > 0 {
+		w.line(2, mark+"columns:")
 	}
-	for _, c := range s.Columns {
-		if c.Path == c.Name {
-			w.pair(3, c.Name, typeText(c))
-		} else {
-			w.line(3, fmt.Sprintf("%s: {type: %s, path: %s}", yamlText(c.Name), yamlText(typeText(c)), yamlText(c.Path)))
+	for _, c := range columns {
+		spec := yamlText(typeText(c))
+		if c.Path != c.Name {
+			spec = fmt.Sprintf("{type: %s, path: %s}", spec, yamlText(c.Path))
 		}
-	}
-	if w.Len() == head {
-		text := w.String()[:before]
-		w.Reset()
-		w.WriteString(text)
-		w.line(1, yamlText(s.Name)+": {}")
+		w.line(2, mark+"  "+yamlText(c.Name)+": "+spec)
 	}
 }
 

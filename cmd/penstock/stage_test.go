@@ -172,11 +172,18 @@ func (stageStore) Query(ctx context.Context, q penstock.Query) (penstock.Rows, e
 		return &stageRows{columns: []penstock.ResultColumn{{Name: "n", Type: "BIGINT"}, {Name: "text", Type: "VARCHAR"}}, rows: rows}, nil
 	case "select json":
 		return &stageRows{columns: []penstock.ResultColumn{{Name: "data", Type: "JSON"}}, rows: [][]any{{penstock.Raw(`{"z":1,"a":[9007199254740993]}`)}}}, nil
+	case `select count(*), json_group_structure(data) from (select data from "visits" limit 100000)`:
+		return &stageRows{columns: []penstock.ResultColumn{{Name: "n", Type: "BIGINT"}, {Name: "s", Type: "JSON"}}, rows: [][]any{{int64(1234), penstock.Raw(
+			`{"id":"VARCHAR","key":"UBIGINT","at":"VARCHAR","ms":"HUGEINT","price":"DOUBLE","ok":"BOOLEAN","userId":"UBIGINT","user_id":"VARCHAR","tags":["VARCHAR"],` +
+				`"mixed":"JSON","nothing":"NULL","a.b":"DOUBLE","Data":"VARCHAR","9th":"VARCHAR","geo":{"country":"VARCHAR","at":{"lat":"DOUBLE","x":{"y":"DOUBLE","z":{"u":"DOUBLE"}}}},"n":"VARCHAR"}`)}}}, nil
 	case "select nothing":
 		return &stageRows{columns: []penstock.ResultColumn{{Name: "n", Type: "BIGINT"}}}, nil
 	case "select hang":
 		<-ctx.Done()
 		return nil, penstock.Wrap(penstock.Unavailable, "query", ctx.Err())
+	}
+	if strings.HasPrefix(q.SQL, "select count(*), json_group_structure") {
+		return &stageRows{columns: []penstock.ResultColumn{{Name: "n", Type: "BIGINT"}, {Name: "s", Type: "JSON"}}, rows: [][]any{{int64(1), penstock.Raw(`"JSON"`)}}}, nil
 	}
 	return nil, penstock.Refusef("bad_query", "parse statement", "syntax error near %q", q.SQL)
 }
