@@ -70,13 +70,25 @@ func (o Op) String() string {
 // ErrShort makes a watched write store its first half and fail.
 var ErrShort = errors.New("short write")
 
+// ErrDropped makes a watched operation that returns nothing but an error do nothing and report success, as a device does that lies.
+var ErrDropped = errors.New("dropped")
+
 // Watch returns fs with each operation reported before it happens. If before returns an error, the operation fails with
-// it and does nothing, except that ErrShort lets half of a write happen.
+// it and does nothing, except that ErrShort lets half of a write happen and ErrDropped is not told.
 func Watch(fs FS, before func(Op) error) FS { return watchFS{fs, before} }
 
 type watchFS struct {
 	fs     FS
 	before func(Op) error
+}
+
+// ask returns whether an operation is to be done, and what it fails with if not.
+func ask(before func(Op) error, op Op) (do bool, err error) {
+	err = before(op)
+	if errors.Is(err, ErrDropped) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (w watchFS) file(op Op, open func(string) (File, error)) (File, error) {
@@ -124,21 +136,21 @@ func (w watchFS) List(dir string) ([]string, error) {
 }
 
 func (w watchFS) Rename(from, to string) error {
-	if err := w.before(Op{Kind: OpRename, Name: from, To: to}); err != nil {
+	if do, err := ask(w.before, Op{Kind: OpRename, Name: from, To: to}); !do {
 		return err
 	}
 	return w.fs.Rename(from, to)
 }
 
 func (w watchFS) Remove(name string) error {
-	if err := w.before(Op{Kind: OpRemove, Name: name}); err != nil {
+	if do, err := ask(w.before, Op{Kind: OpRemove, Name: name}); !do {
 		return err
 	}
 	return w.fs.Remove(name)
 }
 
 func (w watchFS) SyncDir(dir string) error {
-	if err := w.before(Op{Kind: OpSyncDir, Name: dir}); err != nil {
+	if do, err := ask(w.before, Op{Kind: OpSyncDir, Name: dir}); !do {
 		return err
 	}
 	return w.fs.SyncDir(dir)
@@ -177,28 +189,28 @@ func (f watchFile) WriteAt(p []byte, at int64) (int, error) {
 }
 
 func (f watchFile) Sync() error {
-	if err := f.before(Op{Kind: OpSync, Name: f.name}); err != nil {
+	if do, err := ask(f.before, Op{Kind: OpSync, Name: f.name}); !do {
 		return err
 	}
 	return f.File.Sync()
 }
 
 func (f watchFile) Datasync() error {
-	if err := f.before(Op{Kind: OpDatasync, Name: f.name}); err != nil {
+	if do, err := ask(f.before, Op{Kind: OpDatasync, Name: f.name}); !do {
 		return err
 	}
 	return f.File.Datasync()
 }
 
 func (f watchFile) Allocate(size int64) error {
-	if err := f.before(Op{Kind: OpAllocate, Name: f.name, At: size}); err != nil {
+	if do, err := ask(f.before, Op{Kind: OpAllocate, Name: f.name, At: size}); !do {
 		return err
 	}
 	return f.File.Allocate(size)
 }
 
 func (f watchFile) Truncate(size int64) error {
-	if err := f.before(Op{Kind: OpTruncate, Name: f.name, At: size}); err != nil {
+	if do, err := ask(f.before, Op{Kind: OpTruncate, Name: f.name, At: size}); !do {
 		return err
 	}
 	return f.File.Truncate(size)
