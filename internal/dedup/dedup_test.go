@@ -142,6 +142,12 @@ func TestBatchesEnd(t *testing.T) {
 	for a := range x.Begin().Added() {
 		t.Errorf("an empty batch adds %v", a)
 	}
+	if err := x.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := x.Begin().Seen(testLane(0), testIdentity(1), 0); !penstock.Is(err, penstock.Unavailable) {
+		t.Errorf("after Close: %v", err)
+	}
 }
 
 func TestRestoreRefuses(t *testing.T) {

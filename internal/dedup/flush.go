@@ -19,6 +19,9 @@ type flush struct {
 
 // makeRoom makes the table a run if it is full, or would be after another batch like the last one. It waits while the table before is being written, and fails if that cannot be.
 func (x *Index) makeRoom() error {
+	if x.closed {
+		return penstock.Errorf(penstock.Unavailable, "decide batch", "the index is closed")
+	}
 	if x.active.n+min(x.usual, x.o.TableIDs/2) < x.o.TableIDs {
 		return nil
 	}
@@ -163,7 +166,12 @@ func (x *Index) report(err error) {
 }
 
 // Close writes what is in memory, so that less has to be restored, and closes the runs. An error is of no consequence: the store has everything.
+// Batches that come later fail with Unavailable.
 func (x *Index) Close() error {
+	if x.closed {
+		return nil
+	}
+	x.closed = true
 	x.batch.Abort()
 	err := x.settleFlush()
 	if err == nil && x.active.n > 0 {

@@ -21,6 +21,7 @@ type Index struct {
 	flush   *flush  // the last one that was begun
 	tables  uint64  // number of the last table that was full
 	usual   int     // identities that the last batch added
+	closed  bool
 
 	stop    chan struct{}
 	wake    chan struct{} // the merger looks for work

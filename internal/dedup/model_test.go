@@ -140,7 +140,7 @@ func newLife(t *testing.T, seed uint64) *life {
 		Failed:    func(err error) { l.t.Logf("failed: %v", err) },
 	}}
 	l.m.windows[streamName{"default", "time"}] = penstock.Dedup{Window: 40 * time.Second, MaxIDs: 1 << 40}
-	l.m.windows[streamName{"default", "few"}] = penstock.Dedup{Window: 1 << 40, MaxIDs: 100}
+	l.m.windows[streamName{"default", "few"}] = penstock.Dedup{Window: 1 << 40, MaxIDs: 20}
 	l.m.windows[streamName{"default", "both"}] = penstock.Dedup{Window: 60 * time.Second, MaxIDs: 400}
 	l.m.windows[streamName{"default", "off"}] = penstock.Dedup{}
 	l.m.windows[streamName{"default", "all"}] = penstock.Dedup{Window: 1 << 40, MaxIDs: 1 << 40}
@@ -176,7 +176,7 @@ func (l *life) batch() bool {
 			l.at += penstock.Micros(l.r.IntN(1_500_000))
 		}
 		lane := penstock.Lane{Tenant: "default", Stream: names[l.r.IntN(len(names))], Partition: penstock.Partition(l.r.IntN(3))}
-		id := testIdentity(uint64(l.r.IntN(l.pool)))
+		id := testIdentity(uint64(l.r.IntN([]int{12, l.pool}[l.r.IntN(2)])))
 		want := l.m.seen(lane, id, l.at)
 		got, err := b.Seen(lane, id, l.at)
 		if penstock.Is(err, penstock.Corrupt) {
