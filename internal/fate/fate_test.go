@@ -13,6 +13,7 @@ import (
 type desk struct {
 	out    []string
 	parked map[penstock.Place]penstock.Record
+	why    map[penstock.Place]penstock.Condemned
 }
 
 func (d *desk) Row(r *penstock.Record) *penstock.Condemned {
@@ -26,18 +27,19 @@ func (d *desk) Row(r *penstock.Record) *penstock.Condemned {
 func (d *desk) Letter(r *penstock.Record, s penstock.LetterState, why penstock.Condemned) {
 	d.out = append(d.out, fmt.Sprintf("letter %s %s %s", r.ID, s, why.Reason))
 	d.parked[penstock.Place{Partition: r.Partition, Position: r.Position}] = *r
+	d.why[penstock.Place{Partition: r.Partition, Position: r.Position}] = why
 }
 
 func (d *desk) Settle(at penstock.Place, s penstock.LetterState, why penstock.Condemned, _ penstock.Micros) {
 	d.out = append(d.out, strings.TrimSpace(fmt.Sprintf("settle %d %s %s", at.Position.Offset, s, why.Reason)))
 }
 
-func (d *desk) Parked(at penstock.Place) (*penstock.Record, error) {
+func (d *desk) Parked(at penstock.Place) (*penstock.Record, penstock.Condemned, error) {
 	r, ok := d.parked[at]
 	if !ok {
-		return nil, penstock.Errorf(penstock.Corrupt, "find", "nothing at %v", at)
+		return nil, penstock.Condemned{}, penstock.Errorf(penstock.Corrupt, "find", "nothing at %v", at)
 	}
-	return &r, nil
+	return &r, d.why[at], nil
 }
 
 // rig is a book with what feeds it.
@@ -51,7 +53,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T, s penstock.Stream, l Limits) *rig {
-	return &rig{T: t, book: New(l), desk: &desk{parked: map[penstock.Place]penstock.Record{}}, seen: map[string]bool{}, stream: s}
+	return &rig{T: t, book: New(l), desk: &desk{parked: map[penstock.Place]penstock.Record{}, why: map[penstock.Place]penstock.Condemned{}}, seen: map[string]bool{}, stream: s}
 }
 
 // rec makes the next record: "id", "id/key", "id/key=body".
@@ -193,6 +195,19 @@ func TestCondemned(t *testing.T) {
 		t.Fatal(err)
 	}
 	g.expect("letter a open crashes")
+}
+
+// One that is condemned while it waits is not tried when its turn comes.
+func TestCondemnedAndParked(t *testing.T) {
+	g := newRig(t, penstock.Stream{Name: "s", HaltKey: true}, Limits{})
+	g.apply("letter 1 open bad_json", g.rec("1/k=bad"))
+	r := g.rec("2/k")
+	page := g.book.Begin(g.desk, nil, map[penstock.Place]penstock.Condemned{{Partition: 1, Position: r.Position}: {Reason: penstock.ReasonCrashes}})
+	if err := page.Take(r, &g.stream); err != nil {
+		t.Fatal(err)
+	}
+	page.Keep()
+	g.apply("row 1; settle 1 replayed; settle 2 open crashes", replayOf(g.rec("1/k"), 1))
 }
 
 func TestExpire(t *testing.T) {

@@ -14,8 +14,9 @@ type Sink interface {
 	Letter(r *penstock.Record, s penstock.LetterState, why penstock.Condemned)
 	// Settle encodes what became of a letter that was there before: a new state, and for an open one a new reason.
 	Settle(at penstock.Place, s penstock.LetterState, why penstock.Condemned, since penstock.Micros)
-	// Parked returns the record of a parked letter, with the bytes that it came with.
-	Parked(at penstock.Place) (*penstock.Record, error)
+	// Parked returns the record of a parked letter, with the bytes that it came with, and the reason with which Letter was called: a
+	// record may be condemned and have to wait nevertheless.
+	Parked(at penstock.Place) (*penstock.Record, penstock.Condemned, error)
 }
 
 // Seen reports whether an identity counts as seen, and otherwise notes it.
@@ -71,7 +72,7 @@ func (p *Page) Take(r *penstock.Record, s *penstock.Stream) error {
 	}
 	if s.HaltKey && len(r.Key) > 0 && len(p.queue(keyLane{e.lane, string(r.Key)})) > 0 {
 		e.tally[penstock.FateParked].Add(r.Sum)
-		return p.bury(e, r, penstock.LetterParked, penstock.Condemned{})
+		return p.bury(e, r, penstock.LetterParked, p.condemned[penstock.Place{Partition: r.Partition, Position: r.Position}])
 	}
 	if why := p.store(r); why != nil {
 		e.tally[penstock.FateDead].Add(r.Sum)

@@ -71,12 +71,16 @@ func (p *Page) release(e *entry, k keyLane, queue []penstock.Place, now penstock
 		if !l.Parked {
 			break
 		}
-		r, err := p.sink.Parked(at)
+		r, verdict, err := p.sink.Parked(at)
 		if err != nil {
 			return err
 		}
 		p.parked--
-		if why := p.store(r); why != nil {
+		why := &verdict
+		if verdict == (penstock.Condemned{}) {
+			why = p.store(r)
+		}
+		if why != nil {
 			l.Parked = false
 			p.note(at, change{letter: l})
 			p.move(e, l, penstock.FateParked, penstock.FateDead)
