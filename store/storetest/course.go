@@ -15,7 +15,11 @@ var courseCases = []test{
 
 // courses plays seeded random histories. A failure names its seed, which makes the same history again.
 func courses(s *suite) {
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if s.Brief {
+		seeds = 2
+	}
+	for seed := range seeds {
 		s.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inner := *s
 			inner.T, inner.log = t, newTape(s.Cluster)

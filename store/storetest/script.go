@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -158,14 +159,16 @@ func (s *script) drop(open int, places []penstock.Place, free ...freed) {
 	s.acts = append(s.acts, act{drop: places, open: open, freed: free})
 }
 
-// event returns an event with a checksum. Without a body it gets one of its own.
+// event returns an event with its checksum. Without a body it gets one of its own.
 func (s *script) event(stream, key, id, body string) penstock.Event {
 	e := s.log.events(1)[0]
 	e.ID, e.Key = []byte(id), []byte(key)
 	if body != "" {
 		e.Body = []byte(body)
 	}
-	e.Sum = s.sums.Stream(penstock.DefaultTenant, stream).Sum(e.Key, e.ID, e.Body)
+	if json.Valid(e.Body) { // no door takes a checksum of anything else
+		e.Sum = s.sums.Stream(penstock.DefaultTenant, stream).Sum(e.Key, e.ID, e.Body)
+	}
 	return e
 }
 
@@ -200,7 +203,7 @@ func (s *script) partitioner() penstock.Partitioner { return penstock.NewPartiti
 func (s *script) play() {
 	s.Helper()
 	seeds := uint64(3)
-	if s.few {
+	if s.few || s.Brief {
 		seeds = 1
 	} else {
 		s.Run("record by record", func(t *testing.T) { s.take(t).run(func(*take) int { return 1 }, false) })

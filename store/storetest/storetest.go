@@ -32,6 +32,9 @@ type Backend struct {
 	// it is opened again. It is a penstock.Auditor and penstock.DeadLetters. nil: the cases about what becomes of records do not
 	// run. That is for stores that are not so far yet; once the last one is, this way out goes, and OpenWith with it into Open.
 	OpenWith func(t *testing.T, streams []penstock.Stream) penstock.Store
+	// Brief plays each script in two ways only, and all kinds of poison in one store: for further arrangements of a store that is
+	// slow to open and passes as a whole elsewhere.
+	Brief bool
 	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 8 for each partition of the cluster, or
 	// more.
 	MaxParked int
