@@ -63,6 +63,8 @@ type Consumer struct {
 	progress progress
 	guard    guard
 	moved    bool // something was applied since run looked
+
+	draw func(below time.Duration) time.Duration // at random
 }
 
 // New returns a consumer that does nothing until Run.
@@ -74,7 +76,7 @@ func New(o Options) *Consumer {
 	setDefault(&o.BackoffMax, 5*time.Second)
 	setDefault(&o.Grace, 10*time.Second)
 	setDefault(&o.Suspense, 5*time.Second)
-	return &Consumer{o: o, guard: guard{marker: o.Marker, unmarked: o.Trace.Unmarked}}
+	return &Consumer{o: o, guard: guard{marker: o.Marker, unmarked: o.Trace.Unmarked}, draw: rand.N[time.Duration]}
 }
 
 func setDefault[T comparable](v *T, d T) {

@@ -31,15 +31,12 @@ func (g *guard) load() {
 	g.loaded, g.suspect = &m, nil
 }
 
-// begin judges what was loaded, now that the store's positions are known, and ends a suspicion that they have passed. The new mark is saved
-// at once, so that a process that ends before it has tried anything does not count twice.
+// begin judges what was loaded, now that the store's positions are known, and ends a suspicion that they have passed. Until something is
+// tried, or waited for, the mark stays as it is: a process that ends before that has shown nothing.
 func (g *guard) begin(from penstock.Positions, suspense time.Duration) {
 	if g.loaded != nil {
 		g.suspect = judge(*g.loaded, from, suspense)
 		g.loaded = nil
-		if g.suspect != nil {
-			g.save(g.suspect.mark(from, false))
-		}
 	}
 	g.pass(from)
 }
@@ -97,7 +94,7 @@ func (g *guard) watch() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for next := firstNote; ; next *= 2 {
+		for next := s.note(0); ; next = s.note(next) {
 			select {
 			case <-done:
 				return

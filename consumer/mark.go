@@ -14,7 +14,7 @@ type Mark struct {
 	From, Next penstock.Positions // the range. Partitions where it is empty may be left out; none at all: nothing is in hand
 	Records    int                // in the range
 	Crashes    int                // that led to the range, before this attempt
-	Quiet      int                // times that the process ended while it waited, since the last of these crashes
+	Vain       int                // trials since the last of these crashes that showed nothing
 	Wait       time.Duration      // the attempt came after a wait of random length up to this; 0: after none
 	Took       time.Duration      // in hand since that wait, as far as it was noted
 }
@@ -53,7 +53,7 @@ func (m Mark) appendTo(dst []byte) []byte {
 	dst = le.AppendUint32(dst, flags)
 	dst = le.AppendUint32(dst, uint32(m.Records))
 	dst = le.AppendUint32(dst, uint32(m.Crashes))
-	dst = le.AppendUint32(dst, uint32(m.Quiet))
+	dst = le.AppendUint32(dst, uint32(m.Vain))
 	dst = le.AppendUint64(dst, uint64(m.Wait.Microseconds()))
 	dst = le.AppendUint64(dst, uint64(m.Took.Microseconds()))
 	counted := len(dst)
@@ -102,7 +102,7 @@ func decodeMark(data []byte) (Mark, error) {
 	}
 	m := Mark{
 		Hand: le.Uint32(data[12:])&markHand != 0, From: penstock.Positions{}, Next: penstock.Positions{},
-		Records: int(le.Uint32(data[16:])), Crashes: int(le.Uint32(data[20:])), Quiet: int(le.Uint32(data[24:])),
+		Records: int(le.Uint32(data[16:])), Crashes: int(le.Uint32(data[20:])), Vain: int(le.Uint32(data[24:])),
 		Wait: time.Duration(le.Uint64(data[28:])) * time.Microsecond, Took: time.Duration(le.Uint64(data[36:])) * time.Microsecond,
 	}
 	for e := data[markHeaderSize:size]; len(e) > 0; e = e[markEntrySize:] {

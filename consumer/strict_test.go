@@ -68,14 +68,19 @@ func (s *strictStore) Apply(ctx context.Context, b penstock.Batch) error {
 	}
 	if s.doomed(b) {
 		sleep(ctx, s.lives)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !s.dead {
-			s.dead = true
-			panic(died{})
-		}
+		s.die()
 	}
 	return s.commit(ctx, b)
+}
+
+// die ends the process, unless somebody else did.
+func (s *strictStore) die() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.dead {
+		s.dead = true
+		panic(died{})
+	}
 }
 
 // doomed reports whether the batch kills.

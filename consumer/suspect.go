@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"time"
 
 	"penstock"
@@ -15,31 +14,35 @@ import (
 // sixteenths, each with its own mark, after the next crash sixteenths of that, until one record is left.
 //
 // But a process also ends because somebody kills it, and then whatever it has in hand is innocent. Nothing tells the two apart
-// afterwards. Counting alone does not either: a process that is killed ten milliseconds after each start, or whenever the store hangs, always
-// has the same record in hand. So the consumer makes an experiment. From the second crash in a row on it waits before it tries the range again,
-// with nothing in hand, for a time whose length is drawn at random, up to Suspense:
+// afterwards. Counting alone does not either: a process that is killed ten milliseconds after each start, or whenever the store hangs,
+// always has the same record in hand. So the consumer makes an experiment. From the second crash in a row on it waits before it
+// tries the range again, with nothing in hand, for a time whose length is drawn at random, up to Suspense:
 //
 //   - A record that ends the process does so however long the wait was, as soon as it is tried.
-//   - A kill has its own reasons, and does not know the drawn length: it comes during the wait, or later, when the range is long through. The chance
-//     that it hits the range in hand is at most the time in hand divided by Suspense, whatever the rhythm of the kills is, even a perfectly
-//     regular one: 10 ms for a single record, so 1 in 500.
+//   - A kill does not know the drawn length: it comes during the wait, or when the range is long through. Whatever the rhythm of the
+//     kills, even a perfectly regular one, the chance that one hits the range in hand is at most the time in hand divided by Suspense.
 //
-// A crash after a wait counts only if the time in hand since the wait is at most a patience-th part of what the wait could have been;
-// if a store is slow, or hangs, the next wait is drawn from more, up to maxWait. A crash that takes still longer never counts: whoever kills
-// a process because it hangs must not condemn what it hangs at. Between two crashes that count, as many as maxQuiet processes may end during
-// their waits; it needs more than none, since two shards that both hold such a record end each other's waits. With one more the range is taken for
-// innocent, and all begins anew.
+// A crash after a wait counts only while the time in hand since the wait is below a patience-th part of what the wait could have been, so
+// that the chance of an accident is at most 2 %. If a store is slow, or hangs, the next wait is drawn from more, up to maxWait. A crash that takes more
+// than 12 s therefore never counts: whoever kills a process because it hangs must not condemn what it hangs at.
 //
-// Condemned is a single record to which verdictAt crashes in a row led: the first two may be kills, the other three each had a chance of
-// (maxQuiet+1)/500 for that at most, together 1 in a million, and only under a loop of kills in which two in a row had hit the same range before. As many
-// restarts are enough to come from a million records to one, and so no record needs more restarts than any other.
+// Between two crashes that count, maxVain trials may end otherwise: with the process during the wait, or too late. It needs
+// more than none, since two shards that both hold such a record end each other's waits. With one more the range is taken for innocent,
+// and all begins anew.
+//
+// Condemned is a single record to which verdictAt crashes in a row led. The first two may be accidents, if some loop of kills hits the same range
+// twice in a row. For each of the other three there are four trials. A single record is in hand for about 10 ms, of 5 s: the chance of three
+// accidents is (4 · 10/5000)³, one in two million. At worst, with a store so slow that all patience is used up, it is (4 · 2 %)³, one in two thousand. A
+// letter can be replayed.
+//
+// As many restarts suffice to come from a million records to one, and so no record needs more of them than any other.
 const (
 	sixteenths = 16
 	verdictAt  = 5
 	waitsFrom  = 2 // crashes in a row
-	maxQuiet   = 4
-	patience   = 20
-	maxWait    = 5 * time.Minute
+	maxVain    = 3
+	patience   = 50
+	maxWait    = 10 * time.Minute
 	firstNote  = 100 * time.Millisecond // time in hand that is noted first; then at each doubling
 )
 
@@ -49,7 +52,7 @@ type suspect struct {
 	records int                // in the range
 	left    int                // of these, not applied yet
 	crashes int                // in a row that led to the range
-	quiet   int                // waits since the last of these that ended with the process
+	vain    int                // trials since the last of these that ended otherwise
 	span    time.Duration      // from which waits are drawn
 
 	wait time.Duration // from which the last one was drawn; 0: there was none
@@ -71,27 +74,27 @@ func judge(m Mark, at penstock.Positions, suspense time.Duration) *suspect {
 		}
 		next[p] = m.Next[p]
 	}
-	s := &suspect{next: next, records: m.Records, left: m.Records, crashes: m.Crashes, quiet: m.Quiet}
+	s := &suspect{next: next, records: m.Records, left: m.Records, crashes: m.Crashes, vain: m.Vain}
 	s.span = min(max(suspense, 2*patience*m.Took), max(suspense, maxWait))
 	switch {
-	case !m.Hand:
-		s.quiet++
-	case m.Crashes < waitsFrom || m.Took <= m.Wait/patience:
-		s.crashes, s.quiet = m.Crashes+1, 0
+	case m.Hand && (m.Crashes < waitsFrom || m.Took < m.Wait/patience):
+		s.crashes, s.vain = m.Crashes+1, 0
+	default:
+		s.vain++
 	}
-	if s.records == 0 || s.crashes == 0 || s.quiet > maxQuiet {
+	if s.records == 0 || s.crashes == 0 || s.vain > maxVain {
 		return nil
 	}
 	return s
 }
 
 // mark returns the mark of what is left of the range, from where the store stands.
-func (s *suspect) mark(at penstock.Positions, hand bool) Mark {
+func (s *suspect) mark(at penstock.Positions) Mark {
 	from := penstock.Positions{}
 	for p := range s.next {
 		from[p] = at[p]
 	}
-	return Mark{Hand: hand, From: from, Next: s.next, Records: s.left, Crashes: s.crashes, Quiet: s.quiet, Wait: s.wait, Took: s.took}
+	return Mark{From: from, Next: s.next, Records: s.left, Crashes: s.crashes, Vain: s.vain, Wait: s.wait, Took: s.took}
 }
 
 // part returns how many records to try at once: a sixteenth of the range, or less if the crashes until the verdict would not suffice to come to
@@ -114,7 +117,16 @@ func (s *suspect) due() bool {
 	case s.crashes < waitsFrom, s.condemned() && s.crashes == verdictAt:
 		return false
 	}
-	return s.wait == 0 || s.took > s.wait/patience
+	return s.wait == 0 || s.took >= s.wait/patience
+}
+
+// note returns the time in hand that is to be noted after another: twice that, but not without the one that ends patience.
+func (s *suspect) note(after time.Duration) time.Duration {
+	next, late := max(firstNote, 2*after), s.wait/patience-s.took
+	if after < late && late < next {
+		return late
+	}
+	return next
 }
 
 // inside splits a batch into what belongs to the range and the rest. Both keep the order of each partition.
@@ -193,9 +205,9 @@ func (c *Consumer) suspend(ctx context.Context, at penstock.Positions) error {
 	s := c.guard.suspect
 	due, pause := s.due(), time.Duration(0)
 	if due {
-		pause = rand.N(s.span)
+		pause = c.draw(s.span)
 		s.wait, s.took = s.span, 0
-		c.guard.save(s.mark(at, false))
+		c.guard.save(s.mark(at))
 	}
 	if (due || !s.told) && c.o.Trace.Suspect != nil {
 		c.o.Trace.Suspect(s.left, s.crashes, pause)
