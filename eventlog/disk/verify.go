@@ -111,15 +111,17 @@ func dumpRecords(w io.Writer, b *penstock.Block) error {
 	to := json.NewEncoder(w)
 	for r := range b.Records() {
 		err := to.Encode(struct {
+			Stream    string             `json:"stream"`
 			Partition penstock.Partition `json:"partition"`
 			Position  string             `json:"position"`
+			ReplayOf  penstock.Position  `json:"replay_of,omitzero"`
 			ID        string             `json:"id"`
 			Key       string             `json:"key"`
 			Time      time.Time          `json:"time"`
 			Received  time.Time          `json:"received_at"`
 			LogTime   time.Time          `json:"log_time"`
 			Body      string             `json:"body"`
-		}{r.Partition, r.Position.String(), string(r.ID), string(r.Key), r.Time.Time(), r.ReceivedAt.Time(), r.LogTime.Time(), string(r.Body)})
+		}{r.Stream, r.Partition, r.Position.String(), r.ReplayOf, string(r.ID), string(r.Key), r.Time.Time(), r.ReceivedAt.Time(), r.LogTime.Time(), string(r.Body)})
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (c *column) find(offset uint64) (int, bool) {
 
 // checkPlace compares an event at a place, in what was exported or answered, with the book.
 func (j *judge) checkPlace(at penstock.Place, r ref, where string, first bool) {
-	about := subject{r.id(), placeName(at)}
+	about := subject{of: r, at: at}
 	have, ok := j.book.at(at)
 	switch {
 	case ok && have&slots == nobody:
@@ -86,13 +86,13 @@ func (j *judge) checkPlace(at penstock.Place, r ref, where string, first bool) {
 		if j.tells(PlaceDiffers) {
 			other = j.owner(have & slots).id()
 		}
-		j.found(PlaceDiffers, about, "at %s %s has %s, and elsewhere it is the place of %s", about.place, where, r.id(), other)
+		j.found(PlaceDiffers, about, "at %s %s has %s, and elsewhere it is the place of %s", about.place(), where, r.id(), other)
 	case ok && first && have&repeated != 0:
-		j.found(NotFirst, about, "%s has %s from its repeat at %s, not from its first record", where, r.id(), about.place)
+		j.found(NotFirst, about, "%s has %s from its repeat at %s, not from its first record", where, r.id(), about.place())
 	case ok:
 	case j.run.Log == nil:
 		j.book.add(at, r.slot)
 	case !at.Position.Less(j.first[at.Partition]):
-		j.found(PlaceUnknown, about, "%s has %s at %s, where the log has nothing", where, r.id(), about.place)
+		j.found(PlaceUnknown, about, "%s has %s at %s, where the log has nothing", where, r.id(), about.place())
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 // identify returns the event that an entry says it is. What is wrong with it is told, under torn if it is not whole.
 func (j *judge) identify(e *Entry, where string, torn Class) (ref, bool) {
-	about := subject{e.ID, placeName(e.Place())}
+	about := subject{name: e.ID, at: e.Place()}
 	ev, err := ParseEvent(e.Body)
 	if err != nil {
 		return j.identifyTorn(e, where, torn, err)
@@ -14,15 +14,15 @@ func (j *judge) identify(e *Entry, where string, torn Class) (ref, bool) {
 	client, seq, ok := ParseEventID(e.ID)
 	if !ok || client != ev.Client || seq != ev.Seq || e.Key != ev.Key {
 		j.found(ColumnsDiffer, about, "%s has id %q and key %q at %s, and the body there is that of %s with key %q",
-			where, e.ID, e.Key, about.place, EventID(ev.Client, ev.Seq), ev.Key)
+			where, e.ID, e.Key, about.place(), EventID(ev.Client, ev.Seq), ev.Key)
 	}
 	if seed := j.run.Config.Seed; seed != 0 && ev.Nonce != NonceOf(seed, ev.Client, ev.Seq) {
-		j.found(OtherRun, about, "%s has %s at %s, and its nonce is of another run", where, EventID(ev.Client, ev.Seq), about.place)
+		j.found(OtherRun, about, "%s has %s at %s, and its nonce is of another run", where, EventID(ev.Client, ev.Seq), about.place())
 		return ref{}, false
 	}
 	r, ok := j.find(ev.Client, ev.Seq)
 	if !ok {
-		j.found(Phantom, about, "%s has %s at %s, which was never sent", where, EventID(ev.Client, ev.Seq), about.place)
+		j.found(Phantom, about, "%s has %s at %s, which was never sent", where, EventID(ev.Client, ev.Seq), about.place())
 		return ref{}, false
 	}
 	if stream, err := j.streams.id(e.Tenant, e.Stream); err == nil && stream != r.op.stream {
@@ -34,14 +34,14 @@ func (j *judge) identify(e *Entry, where string, torn Class) (ref, bool) {
 
 // identifyTorn does so for an entry whose body is not whole.
 func (j *judge) identifyTorn(e *Entry, where string, torn Class, why error) (ref, bool) {
-	about := subject{e.ID, placeName(e.Place())}
+	about := subject{name: e.ID, at: e.Place()}
 	var r ref
 	client, seq, ok := ParseEventID(e.ID)
 	if ok {
 		r, ok = j.find(client, seq)
 	}
 	if !ok {
-		j.found(Phantom, about, "%s has %q at %s, which was never sent", where, e.ID, about.place)
+		j.found(Phantom, about, "%s has %q at %s, which was never sent", where, e.ID, about.place())
 		return r, false
 	}
 	j.torn(r, about, where, torn, why.Error())
@@ -52,14 +52,14 @@ func (j *judge) torn(r ref, about subject, where string, torn Class, why string)
 	if torn == Corrupt && j.events.outcome(r.slot) == Unknown {
 		torn = UnknownTorn
 	}
-	j.found(torn, about, "%s has %s at %s, and its body is not what was sent: %s", where, r.id(), about.place, why)
+	j.found(torn, about, "%s has %s at %s, and its body is not what was sent: %s", where, r.id(), about.place(), why)
 }
 
 // compare compares an entry with what is known of its event from elsewhere.
 func (j *judge) compare(e *Entry, ev Event, r ref, where string, torn Class) {
 	key, sum := j.keys.id(r.op.stream, ev.Key), shortSum(ev.Sum)
 	sums, known := &j.events.sums[r.slot], &j.events.keys[r.slot]
-	about := subject{e.ID, placeName(e.Place())}
+	about := subject{name: e.ID, at: e.Place()}
 	switch {
 	case *sums != 0 && *sums != sum:
 		j.torn(r, about, where, torn, "its hash is another")
@@ -90,7 +90,7 @@ func (j *judge) readLog() error {
 			j.takePlaceAgain(at, r, ok)
 			continue
 		case some && at.Position.Less(before):
-			j.found(LogGoesBack, subject{e.ID, placeName(at)}, "the log has %s at %s, behind %v", e.ID, placeName(at), before)
+			j.found(LogGoesBack, subject{name: e.ID, at: at}, "the log has %s at %s, behind %v", e.ID, placeName(at), before)
 		default:
 			last[e.Partition] = at.Position
 		}
@@ -105,7 +105,7 @@ func (j *judge) readLog() error {
 
 func (j *judge) takePlaceAgain(at penstock.Place, r ref, ok bool) {
 	if have, _ := j.book.at(at); ok && have&slots == r.slot {
-		j.found(LogGoesBack, subject{r.id(), placeName(at)}, "the log has %s twice at %s", r.id(), placeName(at))
+		j.found(LogGoesBack, subject{of: r, at: at}, "the log has %s twice at %s", r.id(), placeName(at))
 	} else if ok {
 		j.checkPlace(at, r, "the log", false)
 	}
@@ -155,10 +155,10 @@ func (j *judge) readLetters() error {
 
 func (j *judge) takeLetter(e *Entry, r ref) {
 	at := e.Place()
-	about := subject{r.id(), placeName(at)}
+	about := subject{of: r, at: at}
 	flags := &j.events.flags[r.slot]
 	if before, twice := j.letters[r.slot]; twice {
-		j.found(LetterTwice, about, "%s is a dead letter at %s and at %s", r.id(), placeName(before.place), about.place)
+		j.found(LetterTwice, about, "%s is a dead letter at %s and at %s", r.id(), placeName(before.place), about.place())
 		return
 	}
 	*flags |= isLetter
@@ -201,7 +201,7 @@ func (j *judge) readRows() error {
 
 func (j *judge) takeRow(e *Entry, r ref) {
 	at := e.Place()
-	about := subject{r.id(), placeName(at)}
+	about := subject{of: r, at: at}
 	j.streams.all[r.op.stream].rows++
 	flags := &j.events.flags[r.slot]
 	if *flags&stored != 0 {
@@ -209,7 +209,7 @@ func (j *judge) takeRow(e *Entry, r ref) {
 		if j.events.outcome(r.slot) == Unknown {
 			class = UnknownTwice
 		}
-		j.found(class, about, "%s is stored again at %s", r.id(), about.place)
+		j.found(class, about, "%s is stored again at %s", r.id(), about.place())
 		return
 	}
 	*flags |= stored
@@ -227,15 +227,15 @@ func (j *judge) takeRow(e *Entry, r ref) {
 
 // judgeReplay compares a row with the letter that its event is or was.
 func (j *judge) judgeReplay(e *Entry, r ref, replay bool) {
-	about := subject{r.id(), placeName(e.Place())}
+	about := subject{of: r, at: e.Place()}
 	l, was := j.letters[r.slot]
 	of := penstock.Place{Partition: e.Partition, Position: e.ReplayOf}
 	switch {
 	case was && l.state != penstock.LetterReplayed:
-		j.found(StoredAndLetter, about, "%s is stored at %s, and a dead letter, %s, at %s", r.id(), about.place, l.state, placeName(l.place))
+		j.found(StoredAndLetter, about, "%s is stored at %s, and a dead letter, %s, at %s", r.id(), about.place(), l.state, placeName(l.place))
 	case replay && j.run.Letters != nil && (!was || l.place != of):
-		j.found(ReplayStray, about, "%s is stored at %s as a replay of %s, where no letter of it is", r.id(), about.place, placeName(of))
+		j.found(ReplayStray, about, "%s is stored at %s as a replay of %s, where no letter of it is", r.id(), about.place(), placeName(of))
 	case !replay && was && l.place != e.Place():
-		j.found(ReplayStray, about, "%s is stored at %s, and its row does not say that it was the letter of %s", r.id(), about.place, placeName(l.place))
+		j.found(ReplayStray, about, "%s is stored at %s, and its row does not say that it was the letter of %s", r.id(), about.place(), placeName(l.place))
 	}
 }

@@ -32,9 +32,9 @@ func (j *judge) judgeSeen(rec *Record) {
 	last := penstock.Positions{}
 	for _, s := range rec.Seen {
 		at := penstock.Place{Partition: s.Partition, Position: s.Position}
-		about := subject{s.ID, placeName(at)}
+		about := subject{name: s.ID, at: at}
 		if before, some := last[s.Partition]; rec.Kind == Tail && some && !before.Less(s.Position) {
-			j.found(LogGoesBack, about, "%s showed %s at %s, behind %v", rec.who(), s.ID, about.place, before)
+			j.found(LogGoesBack, about, "%s showed %s at %s, behind %v", rec.who(), s.ID, about.place(), before)
 		}
 		last[s.Partition] = s.Position
 		r, ok := ref{}, false
@@ -42,11 +42,11 @@ func (j *judge) judgeSeen(rec *Record) {
 			r, ok = j.find(client, seq)
 		}
 		if !ok {
-			j.found(Phantom, about, "%s showed %q at %s, which was never sent", rec.who(), s.ID, about.place)
+			j.found(Phantom, about, "%s showed %q at %s, which was never sent", rec.who(), s.ID, about.place())
 			continue
 		}
 		if shown[r.slot] && rec.Kind == Read {
-			j.found(ReadTwice, about, "%s showed %s twice, once at %s", rec.who(), r.id(), about.place)
+			j.found(ReadTwice, about, "%s showed %s twice, once at %s", rec.who(), r.id(), about.place())
 		}
 		shown[r.slot] = true
 		present := j.events.flags[r.slot]&(logged|stored|isLetter) != 0
@@ -67,7 +67,7 @@ func (j *judge) judgeContains(rec *Record, shown map[uint32]bool) {
 		if !ok || j.events.flags[r.slot]&saidOk == 0 || r.op.ret >= rec.Call || shown[r.slot] || j.events.flags[r.slot]&isLetter != 0 {
 			continue
 		}
-		j.found(ReadMisses, subject{name: r.id()}, "%s asked for what was answered until then, and did not get %s", rec.who(), r.id())
+		j.found(ReadMisses, subject{of: r}, "%s asked for what was answered until then, and did not get %s", rec.who(), r.id())
 	}
 }
 
@@ -90,7 +90,7 @@ func (j *judge) judgeEvent(r ref) {
 	of := j.events.outcome(r.slot)
 	j.count(of, flags)
 	has := func(mask uint16) bool { return flags&mask != 0 }
-	about := subject{name: r.id()}
+	about := subject{of: r}
 	switch {
 	case of == Fail && has(logged|stored|isLetter|seen):
 		j.found(RefusedPresent, about, "%s was refused, and is in %s", r.id(), whereabouts(flags))

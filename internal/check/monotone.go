@@ -61,7 +61,7 @@ func (j *judge) takeWatch(rec *Record) {
 			j.watches[w] = r
 		}
 		if high, ok := r.before(rec.Call); ok && m.Position.Less(high) {
-			about := subject{rec.What, placeName(penstock.Place{Partition: m.Partition, Position: m.Position})}
+			about := subject{name: rec.What, at: penstock.Place{Partition: m.Partition, Position: m.Position}}
 			j.found(WatchGoesBack, about, "%s of partition %d, told by %q, was %v and later %v", rec.What, m.Partition, rec.Node, high, m.Position)
 		}
 		r.raise(rec.Ret, m.Position)
@@ -138,8 +138,8 @@ func (j *judge) judgeReceipts() error {
 	for i := 1; i < len(index); i++ {
 		s, t := of(index[i-1]), of(index[i])
 		if s.Partition == t.Partition && s.Epoch == t.Epoch && t.First < s.Next {
-			at := placeName(penstock.Place{Partition: t.Partition, Position: penstock.Position{Epoch: t.Epoch, Offset: t.First}})
-			j.found(ReceiptsOverlap, subject{partitionName(t.Partition), at}, "the answers to op %d and op %d both name the place %s", s.op, t.op, at)
+			at := penstock.Place{Partition: t.Partition, Position: penstock.Position{Epoch: t.Epoch, Offset: t.First}}
+			j.found(ReceiptsOverlap, subject{name: partitionName(t.Partition), at: at}, "the answers to op %d and op %d both name the place %s", s.op, t.op, placeName(at))
 		}
 	}
 	return nil
@@ -150,17 +150,17 @@ func (j *judge) judgeInReceipt(at penstock.Place, r ref) {
 	if r.op.spans == 0 || j.events.flags[r.slot]&saidOk == 0 {
 		return
 	}
-	about := subject{r.id(), placeName(at)}
+	about := subject{of: r, at: at}
 	for _, s := range j.receipts.spans[r.op.span : r.op.span+uint32(r.op.spans)] {
 		if s.Partition != at.Partition {
 			continue
 		}
 		if next := (penstock.Position{Epoch: s.Epoch, Offset: s.Next}); !at.Position.Less(next) {
-			j.found(ReceiptShort, about, "%s lies at %s, and its receipt ends at %v", r.id(), about.place, next)
+			j.found(ReceiptShort, about, "%s lies at %s, and its receipt ends at %v", r.id(), about.place(), next)
 		}
 		return
 	}
-	j.found(ReceiptShort, about, "%s lies at %s, and its receipt does not name that partition", r.id(), about.place)
+	j.found(ReceiptShort, about, "%s lies at %s, and its receipt does not name that partition", r.id(), about.place())
 }
 
 // windows is the times at which refusals are explained, ascending and apart from each other.

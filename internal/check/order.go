@@ -39,7 +39,7 @@ func (o *order) visit(r ref, p penstock.Partition) {
 		*k = keyState{r.op.call, r.slot, int32(p) + 1}
 		return
 	case k.partition != int32(p)+1:
-		j.found(KeySplit, subject{name: r.id()}, "in the %s %s of key %q is in partition %d, and an event of that key in %d", o.where, r.id(), j.keys.name(key), p, k.partition-1)
+		j.found(KeySplit, subject{of: r}, "in the %s %s of key %q is in partition %d, and an event of that key in %d", o.where, r.id(), j.keys.name(key), p, k.partition-1)
 		k.partition = int32(p) + 1
 	}
 	if j.events.flags[r.slot]&saidOk != 0 && r.op.ret < k.call {
@@ -47,7 +47,7 @@ func (o *order) visit(r ref, p penstock.Partition) {
 		if j.tells(Order) {
 			before = j.owner(k.slot).id()
 		}
-		j.found(Order, subject{name: r.id()}, "%s of key %q was answered at %d and %s was sent at %d, yet in the %s it lies behind it",
+		j.found(Order, subject{of: r}, "%s of key %q was answered at %d and %s was sent at %d, yet in the %s it lies behind it",
 			r.id(), j.keys.name(key), r.op.ret, before, k.call, o.where)
 	}
 	if r.op.call > k.call {

@@ -321,3 +321,24 @@ func TestRunsThatMakeNoSense(t *testing.T) {
 }
 
 func lines(text string) []string { return strings.Split(text, "\n") }
+
+// TestReceiptsAreRead judges events by their tokens alone, as an answer without positions has them.
+func TestReceiptsAreRead(t *testing.T) {
+	const cluster = "00112233445566778899aabbccddeeff"
+	token := penstock.Receipt{Cluster: cluster, Durability: penstock.DurabilityDisk,
+		Positions: penstock.Positions{3: {Epoch: 1, Offset: 8}, 5: {Epoch: 1, Offset: 1}}}.String()
+	row := Entry{Epoch: 1, Stream: "s", ID: EventID(1, 0), Key: "k", Body: NewMaker(1, 1).Append(nil, "k", "")}
+	for _, c := range []struct {
+		partition penstock.Partition
+		offset    penstock.Offset
+		token     string
+		short     int64
+	}{{3, 7, token, 0}, {5, 0, token, 0}, {3, 8, token, 1}, {4, 0, token, 1}, {3, 7, token[:20], 1}} {
+		row.Partition, row.Offset = c.partition, c.offset
+		history := []Record{{Kind: Post, Client: 1, Stream: "s", Count: 1, Call: 1, Ret: 2, Outcome: Ok, Receipt: c.token}}
+		v, err := Judge(Run{Config: Config{Seed: 1, Cluster: cluster}, History: each(history), Rows: each([]Entry{row})})
+		if err != nil || v.Classes[ReceiptShort] != c.short || len(v.Classes) != int(c.short) {
+			t.Errorf("%d/%d with %.20s: %v, %v", c.partition, c.offset, c.token, v.Classes, err)
+		}
+	}
+}

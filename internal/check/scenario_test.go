@@ -27,7 +27,7 @@ import (
 // A line of the exports is what it is, a place and an event; "both" is log and row.
 //
 //	both 0/1:0 c1.0
-//	row 0/1:0 c1.0 key=z id=c1.5 stream=t replay=1:0 torn other seed=9
+//	row 0/1:0 c1.0 key=z bodykey=z id=c1.5 stream=t replay=1:0 torn other seed=9
 //	letter 0/1:3 c1.5 open reason=bad_type
 //	bounds 0 first=1:0 next=1:10 applied=1:10
 //	audit s accepted=4 stored=4 checksum=bad
@@ -259,12 +259,14 @@ func (s *scenario) giveKeys(w words, rec *Record) {
 			s.counted[name]++
 			s.numbers[id] = s.counted[name]
 		}
-		if w.has("record_keys") || w.options["key"] != "" && w.options["hash"] != "" {
+		if w.has("keys") {
 			rec.Keys = append(rec.Keys, s.keys[id])
+		}
+		if w.options["hash"] != "" {
 			rec.Sums = append(rec.Sums, SumOf(s.body(w, rec.Client, rec.Seq+uint64(i))))
 		}
 	}
-	if w.has("record_keys") {
+	if rec.What == "keys" {
 		rec.What = ""
 	}
 }
@@ -280,7 +282,11 @@ func (s *scenario) body(w words, client uint32, seq uint64) []byte {
 	if w.has("other") {
 		rest = `,"other":true`
 	}
-	body := AppendEvent(nil, Event{Client: client, Seq: seq, Key: s.keys[id], N: s.numbers[id], Nonce: NonceOf(seed, client, seq)}, rest)
+	key := s.keys[id]
+	if w.options["bodykey"] != "" {
+		key = w.options["bodykey"]
+	}
+	body := AppendEvent(nil, Event{Client: client, Seq: seq, Key: key, N: s.numbers[id], Nonce: NonceOf(seed, client, seq)}, rest)
 	if w.has("torn") {
 		body = body[:len(body)/2]
 	}
@@ -311,8 +317,10 @@ func (s *scenario) parseEntry(w words) {
 	client, seq := w.event(w.plain[2])
 	e := Entry{Partition: m.Partition, Epoch: m.Epoch, Offset: m.Offset, Stream: "s", ID: EventID(client, seq), Key: s.keys[EventID(client, seq)],
 		Body: s.body(w, client, seq), ReplayOf: w.position(w.options["replay"])}
-	if key, ok := w.options["key"]; ok {
-		e.Key = key
+	for _, option := range []string{"bodykey", "key"} {
+		if key, ok := w.options[option]; ok {
+			e.Key = key
+		}
 	}
 	if w.options["id"] != "" {
 		e.ID = EventID(w.event(w.options["id"]))

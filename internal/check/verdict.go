@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+
+	"penstock"
 )
 
 // maxExamples bounds the violations of a class that are told one by one; all are counted.
@@ -96,8 +98,27 @@ func (v *Verdict) cut() []Class {
 	return cut
 }
 
-// subject is what a violation is about.
-type subject struct{ name, place string }
+// subject is what a violation is about: an event, or something that has a name, and perhaps a place. It is put into words only when it
+// is told.
+type subject struct {
+	name string
+	of   ref
+	at   penstock.Place
+}
+
+func (s subject) who() string {
+	if s.name == "" && s.of.op != nil {
+		return s.of.id()
+	}
+	return s.name
+}
+
+func (s subject) place() string {
+	if s.at == (penstock.Place{}) {
+		return ""
+	}
+	return placeName(s.at)
+}
 
 // found counts a violation, and tells it if it is one of the first of its class.
 func (v *Verdict) found(class Class, about subject, format string, args ...any) {
@@ -105,5 +126,5 @@ func (v *Verdict) found(class Class, about subject, format string, args ...any) 
 	if v.Classes[class]++; v.Classes[class] > maxExamples {
 		return
 	}
-	v.Violations = append(v.Violations, Violation{class, propertyOf[class], about.name, about.place, fmt.Sprintf(format, args...)})
+	v.Violations = append(v.Violations, Violation{class, propertyOf[class], about.who(), about.place(), fmt.Sprintf(format, args...)})
 }

@@ -187,13 +187,15 @@ func copyRecords(to *check.Export, from io.Reader) error {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var r struct {
+			Stream    string
 			Partition penstock.Partition
 			Position  string
+			ReplayOf  penstock.Position `json:"replay_of"`
 			ID, Key   string
 			Body      string
 		}
 		err := json.Unmarshal(lines.Bytes(), &r)
-		e := check.Entry{Partition: r.Partition, Stream: stream, ID: r.ID, Key: r.Key, Body: check.Text(r.Body)}
+		e := check.Entry{Partition: r.Partition, Stream: r.Stream, ID: r.ID, Key: r.Key, Body: check.Text(r.Body), ReplayOf: r.ReplayOf}
 		if err == nil {
 			_, err = fmt.Sscanf(r.Position, "%d:%d", &e.Epoch, &e.Offset)
 		}
