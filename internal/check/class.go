@@ -56,6 +56,7 @@ const (
 	BatchOrder      Class = "batch_order"       // P7: within one request
 	KeySplit        Class = "key_split"         // P7: one key in two partitions
 	NotFirst        Class = "not_first"         // P7: a repeat had the effect, not the first
+	Overtook        Class = "overtook"          // P7: a row behind a letter that halts its key
 	PlaceDiffers    Class = "place_differs"     // P8: two contents
 	PlaceUnknown    Class = "place_unknown"     // P8: the log has no such place
 	ReceiptsOverlap Class = "receipts_overlap"  // P8: two answers name the same places
@@ -87,7 +88,7 @@ var propertyOf = map[Class]Property{
 	RefusedPresent: "P4", RefusedAppended: "P4", Vanished: "P4",
 	Corrupt: "P5", ColumnsDiffer: "P5",
 	UnknownTwice: "P6", UnknownTorn: "P6",
-	Order: "P7", BatchOrder: "P7", KeySplit: "P7", NotFirst: "P7",
+	Order: "P7", BatchOrder: "P7", KeySplit: "P7", NotFirst: "P7", Overtook: "P7",
 	PlaceDiffers: "P8", PlaceUnknown: "P8", ReceiptsOverlap: "P8",
 	LogGoesBack: "P9", WatchGoesBack: "P9", ReceiptGoesBack: "P9",
 	ReadMisses: "P10", ReceiptShort: "P10",

@@ -51,13 +51,14 @@ const (
 
 // Config is what has to be known about a run to judge it.
 type Config struct {
-	Seed    uint64 `json:"seed"`              // of the nonces; 0: they are not compared
-	Commit  string `json:"commit,omitempty"`  // of the server
-	Cluster string `json:"cluster,omitempty"` // its id, so that receipts can be read; "": they are not
-	Note    string `json:"note,omitempty"`
-	Limits  Usage  `json:"limits,omitzero"`
-	Explain bool   `json:"explain,omitempty"` // refusals and lost answers need a fault that explains them
-	Grace   int64  `json:"grace_ns,omitempty"`
+	Seed    uint64   `json:"seed"`              // of the nonces; 0: they are not compared
+	Commit  string   `json:"commit,omitempty"`  // of the server
+	Cluster string   `json:"cluster,omitempty"` // its id, so that receipts can be read; "": they are not
+	Note    string   `json:"note,omitempty"`
+	Limits  Usage    `json:"limits,omitzero"`
+	Halts   []string `json:"halts,omitempty"`   // streams in which a dead letter parks the later events of its key
+	Explain bool     `json:"explain,omitempty"` // refusals and lost answers need a fault that explains them
+	Grace   int64    `json:"grace_ns,omitempty"`
 }
 
 func (d Dir) path(names ...string) string {

@@ -164,6 +164,9 @@ func (j *judge) takeLetter(e *Entry, r ref) {
 	*flags |= isLetter
 	j.letters[r.slot] = letter{at, e.State}
 	j.streams.all[r.op.stream].letters[e.State]++
+	if e.State == penstock.LetterOpen {
+		j.halt(r, at.Position)
+	}
 	j.checkPlace(at, r, "the list of letters", true)
 	judgeable := j.events.outcome(r.slot) != Fail
 	waits := e.State == penstock.LetterOpen || e.State == penstock.LetterDropped
@@ -176,6 +179,14 @@ func (j *judge) takeLetter(e *Entry, r ref) {
 		j.found(Swallowed, about, "%s is a dead letter, %s, for %s, and nothing is wrong with it", r.id(), e.State, e.Reason)
 	case e.State == penstock.LetterDropped && *flags&dropAsked == 0 && !j.streams.all[r.op.stream].dropAsked:
 		j.found(DroppedUnasked, about, "the letter of %s was dropped, and nobody asked for it", r.id())
+	}
+}
+
+// halt notes that an open letter halts its key.
+func (j *judge) halt(r ref, at penstock.Position) {
+	key := j.events.keys[r.slot]
+	if before, is := j.halted[key]; key != 0 && j.streams.all[r.op.stream].halts && (!is || at.Less(before)) {
+		j.halted[key] = at
 	}
 }
 
@@ -217,6 +228,9 @@ func (j *judge) takeRow(e *Entry, r ref) {
 	j.judgeReplay(e, r, replay)
 	j.checkPlace(at, r, "the store", !replay)
 	if !replay {
+		if halt, is := j.halted[j.events.keys[r.slot]]; is && halt.Less(at.Position) {
+			j.found(Overtook, about, "%s is stored at %s, and an open letter of its key at %v halts it", r.id(), about.place(), halt)
+		}
 		j.inRows.visit(r, e.Partition)
 		j.judgeInReceipt(at, r)
 	}

@@ -38,6 +38,13 @@ type Run struct {
 // the server.
 func Judge(run Run) (*Verdict, error) {
 	j := newJudge(run)
+	for _, name := range run.Config.Halts {
+		id, err := j.streams.id("", name)
+		if err != nil {
+			return nil, err
+		}
+		j.streams.all[id].halts = true
+	}
 	for _, step := range [...]func() error{
 		j.readHistory, j.readBounds, j.readLog, j.readLetters, j.readRows, j.readReads,
 		j.judgeBatches, j.judgeEvents, j.judgeReceipts, j.judgeAudit, j.judgeViews,
@@ -82,7 +89,8 @@ type judge struct {
 	applied penstock.Positions // of the store
 
 	book    book
-	letters map[uint32]letter // by slot
+	letters map[uint32]letter            // by slot
+	halted  map[uint32]penstock.Position // by key: of the first letter that still halts it
 	figures figures
 	inLog   order
 	inRows  order
@@ -95,7 +103,7 @@ func newJudge(run Run) *judge {
 		faults: newWindows(run.Faults, run.Config.Grace), watches: map[watch]*ratchet{},
 		receipts: receipts{floors: map[penstock.Partition]*ratchet{}, most: penstock.Positions{}}, drained: true,
 		first: penstock.Positions{}, applied: penstock.Positions{},
-		book: newBook(), letters: map[uint32]letter{},
+		book: newBook(), letters: map[uint32]letter{}, halted: map[uint32]penstock.Position{},
 	}
 	j.inLog, j.inRows = order{judge: j, where: "log"}, order{judge: j, where: "store"}
 	for _, p := range [...]Property{"P1", "P2", "P3", "P4", "P5", "P6", "P7"} {

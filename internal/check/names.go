@@ -15,6 +15,7 @@ type streams struct {
 type stream struct {
 	name      string
 	dropAsked bool  // for any of its letters
+	halts     bool  // the keys of its letters
 	records   int64 // of the log, replays not counted
 	distinct  int64 // events in the log
 	rows      int64

@@ -22,7 +22,7 @@ import (
 //	drop c1 3 30-31 ok
 //	drained 40-50 ok
 //	fault kill 5-20
-//	config seed=1 explain grace=5 limit=90
+//	config seed=1 explain grace=5 limit=90 halts=s
 //
 // A line of the exports is what it is, a place and an event; "both" is log and row.
 //
@@ -188,6 +188,9 @@ func (s *scenario) parseConfig(w words) {
 		c.Seed = uint64(w.number("seed"))
 	}
 	c.Explain, c.Grace, c.Cluster = w.has("explain"), w.number("grace"), w.options["cluster"]
+	if halts := w.options["halts"]; halts != "" {
+		c.Halts = append(c.Halts, halts)
+	}
 	c.Limits.Memory = penstock.Bytes(w.number("limit"))
 }
 
