@@ -48,7 +48,7 @@ type Trace struct {
 	Stale   func()
 	Outage  func(err error, pause time.Duration)
 	// Condemned reports a record that is a dead letter now because the store refused it, or because it ended the process.
-	// What the store's encoder sorts out by itself is not reported here.
+	// What the store's encoder sorts out by itself is not reported here, nor what a store applied without an answer: it counts letters.
 	Condemned func(stream string, place penstock.Place, why penstock.Condemned)
 	// Suspect reports that the process ended so many times in a row while it had a range of so many records in hand, which is
 	// tried in parts, after a wait.
@@ -198,15 +198,15 @@ func (c *Consumer) settle(ctx context.Context, b batch) error {
 // put keeps the batch and tries again through an outage, for days if need be. Invalid goes back to the caller if there is
 // a record to be blamed: condemned ones are not, so a store that refuses those has an outage.
 func (c *Consumer) put(ctx context.Context, b batch) error {
-	blameless := b.Len() == len(b.Condemned)
+	rows := b.Len() // once: it takes as long as there are blocks
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		began := time.Now()
-		err := c.applyOnce(ctx, b.Batch)
+		err := c.applyOnce(ctx, b.Batch, rows)
 		switch {
 		case err == nil:
-			c.applied(b, time.Since(began))
+			c.applied(b, rows, time.Since(began))
 			return nil
-		case penstock.Is(err, penstock.Invalid) && !blameless,
+		case penstock.Is(err, penstock.Invalid) && len(b.Condemned) < rows,
 			penstock.Is(err, penstock.Stale), penstock.Is(err, penstock.Unknown), penstock.Is(err, penstock.NotOwner):
 			return err
 		}
@@ -216,18 +216,17 @@ func (c *Consumer) put(ctx context.Context, b batch) error {
 }
 
 // applyOnce lets the store finish the batch when ctx ends, for as long as Grace.
-func (c *Consumer) applyOnce(ctx context.Context, b penstock.Batch) error {
+func (c *Consumer) applyOnce(ctx context.Context, b penstock.Batch, rows int) error {
 	patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() {
 		sleep(patient, c.o.Grace)
 		cancel()
 	})()
-	return c.guard.during(b, func() error { return c.o.Store.Apply(patient, b) })
+	return c.guard.during(b, rows, func() error { return c.o.Store.Apply(patient, b) })
 }
 
-func (c *Consumer) applied(b batch, took time.Duration) {
-	rows := b.Len()
+func (c *Consumer) applied(b batch, rows int, took time.Duration) {
 	c.progress.move(b, rows, time.Now())
 	c.moved = true
 	if c.o.Trace.Applied != nil {

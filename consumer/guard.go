@@ -49,11 +49,11 @@ func (g *guard) pass(at penstock.Positions) {
 }
 
 // during calls apply with the batch in hand.
-func (g *guard) during(b penstock.Batch, apply func() error) error {
+func (g *guard) during(b penstock.Batch, records int, apply func() error) error {
 	if g.marker == nil {
 		return apply()
 	}
-	g.raise(b)
+	g.raise(b, records)
 	err := g.watched(apply)
 	if err != nil {
 		g.lower()
@@ -68,8 +68,8 @@ func (g *guard) watched(apply func() error) error {
 }
 
 // raise notes that the store is about to apply a batch.
-func (g *guard) raise(b penstock.Batch) {
-	m := Mark{Hand: true, From: b.From, Next: b.Next, Records: b.Len()}
+func (g *guard) raise(b penstock.Batch, records int) {
+	m := Mark{Hand: true, From: b.From, Next: b.Next, Records: records}
 	if s := g.suspect; s != nil && s.trying {
 		m.Crashes, m.Wait, m.Took = s.crashes, s.wait, s.took
 	}

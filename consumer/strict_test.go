@@ -162,7 +162,11 @@ func (s *strictStore) Safe(context.Context) (penstock.Positions, error) {
 	return s.position.Clone(), nil
 }
 
-func (s *strictStore) Partitions() []penstock.Partition { return s.position.Partitions() }
+func (s *strictStore) Partitions() []penstock.Partition {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.position.Partitions()
+}
 
 func (s *strictStore) Close() error { return nil }
 
