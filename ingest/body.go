@@ -103,8 +103,8 @@ func (v *visit) releaseBody() {
 // release keeps a buffer for other bodies, unless it belongs to a visit, or is too large to be kept.
 func (d *Door) release(b []byte) {
 	if c := cap(b); c > smallBuffer && c <= keptBuffer {
-		b = b[:0]
-		d.large.Put(&b)
+		kept := b[:0] // of its own, so that b need not live on the heap for every body
+		d.large.Put(&kept)
 	}
 }
 
