@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -203,6 +204,48 @@ func TestFullDisk(t *testing.T) {
 	for i := range next {
 		if seen := decide(t, x, testLane(0), [][2]int{{0, i}}); !seen[0] {
 			t.Fatalf("identity %d was forgotten", i)
+		}
+	}
+}
+
+// TestCrowded checks that batches are refused when merging has failed for so long that there are too many runs, and taken again when it works.
+func TestCrowded(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	fs := vfs.Watch(vfs.NewMemory(0), func(op vfs.Op) error {
+		if op.Kind == vfs.OpFree && broken.Load() {
+			return syscall.EIO
+		}
+		return nil
+	})
+	x := mustOpen(t, Options{FS: fs, Dir: testDir, Partitions: 1, TableIDs: 2}, nil)
+	mustWindow(t, x, "clicks", penstock.Dedup{Window: time.Hour, MaxIDs: 1 << 30})
+	taken := 0
+	take := func() error {
+		b := x.Begin()
+		defer b.Commit()
+		_, err := b.Seen(testLane(0), testIdentity(uint64(taken)), 0)
+		if err == nil {
+			taken++
+		}
+		return err
+	}
+	var err error
+	for err == nil && taken < 1000 {
+		err = take()
+	}
+	if !penstock.Is(err, penstock.Unavailable) || x.Stats().Runs > maxRuns+1 { // one was being written
+		t.Fatalf("after %d identities in %d runs: %v", taken, x.Stats().Runs, err)
+	}
+	broken.Store(false)
+	for range 2 * maxRuns {
+		if err := take(); err != nil {
+			t.Fatalf("the disk works again: %v", err)
+		}
+	}
+	for i := range taken {
+		if seen := decide(t, x, testLane(0), [][2]int{{0, i}}); !seen[0] {
+			t.Errorf("identity %d was forgotten", i)
 		}
 	}
 }

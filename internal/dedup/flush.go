@@ -35,18 +35,26 @@ func (x *Index) makeRoom() error {
 	return nil
 }
 
-// crowded returns an error if there are so many runs that merging must have failed for long.
+// crowded waits for the merger if there are very many runs, and returns its error if there still are.
 func (x *Index) crowded() error {
-	x.shelf.RLock()
-	n := len(x.runs)
-	x.shelf.RUnlock()
-	if n < maxRuns {
+	if x.runCount() < maxRuns {
 		return nil
 	}
-	x.mergeSoon()
+	done := make(chan struct{})
+	x.ask <- done
+	<-done
+	if x.runCount() < maxRuns {
+		return nil
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.failed
+}
+
+func (x *Index) runCount() int {
+	x.shelf.RLock()
+	defer x.shelf.RUnlock()
+	return len(x.runs)
 }
 
 // settleFlush waits until the last full table is a run. If that failed, it tries once more.
@@ -98,7 +106,7 @@ func (x *Index) startFlush(f *flush) {
 
 // write makes a run of a table and puts it in the table's place.
 func (x *Index) write(f *flush) error {
-	order, ends := f.table.newest()
+	order, ends := f.table.sorted()
 	r := &run{name: filepath.Join(x.o.Dir, fileName(f.number, f.number)+tempSuffix), first: f.number, last: f.number}
 	w, err := newWriter(x.o.FS, r, x.o.History, len(order))
 	if err != nil {
@@ -109,9 +117,8 @@ func (x *Index) write(f *flush) error {
 	for i, end := range ends {
 		part := order[from:end]
 		from = end
-		slices.SortFunc(part, func(a, b uint32) int { return f.table.at(int(a)).compare(f.table.at(int(b)).key) })
 		for _, e := range part {
-			if err = errors.Join(err, w.add(f.table.at(int(e)))); err != nil {
+			if err := w.add(f.table.at(e.index)); err != nil {
 				return x.abandon(r, err)
 			}
 		}

@@ -24,7 +24,8 @@ type Index struct {
 	closed  bool
 
 	stop    chan struct{}
-	wake    chan struct{} // the merger looks for work
+	wake    chan struct{}      // the merger looks for work
+	ask     chan chan struct{} // it does so, and closes what it got
 	running sync.WaitGroup
 
 	mu     sync.Mutex
@@ -46,7 +47,7 @@ type Index struct {
 // What follows is SetWindow for each stream, then Restore of each lane from Covered on, then batches.
 func Open(o Options, next map[penstock.Lane]int64) (*Index, error) {
 	o = o.withDefaults()
-	x := &Index{o: o, wake: make(chan struct{}, 1)}
+	x := &Index{o: o, wake: make(chan struct{}, 1), ask: make(chan chan struct{})}
 	x.reset()
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, penstock.Wrap(penstock.Unavailable, "open identities", err)

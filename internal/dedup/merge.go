@@ -23,6 +23,9 @@ func (x *Index) mergeLoop() {
 			return
 		case <-x.wake:
 			x.settle(0)
+		case done := <-x.ask:
+			x.settle(0)
+			close(done)
 		}
 	}
 }
@@ -100,9 +103,12 @@ func (x *Index) merge(inputs []*run) error {
 		total += int(in.ids)
 		size += penstock.Bytes(in.size)
 	}
-	// Otherwise each attempt would fill the disk before it fails.
-	if free, _, err := x.o.FS.Free(x.o.Dir); err != nil || free < size+size/4 {
-		return errors.Join(penstock.Errorf(penstock.Unavailable, op, "%d bytes are free, which is too few for a run of %d", free, size), err)
+	free, _, err := x.o.FS.Free(x.o.Dir)
+	if err != nil {
+		return penstock.Wrap(penstock.Unavailable, op, err)
+	}
+	if free < size+size/4 { // each attempt would fill the disk before it fails
+		return penstock.Errorf(penstock.Unavailable, op, "%d bytes are free, which is too few for a run of %d", free, size)
 	}
 	w, err := newWriter(x.o.FS, r, x.o.History, total)
 	if err != nil {

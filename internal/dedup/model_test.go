@@ -245,7 +245,7 @@ func testIdentity(n uint64) (id penstock.Identity) {
 
 // TestModel lives random lives: batches that are kept or aborted, with the index closed, killed, deprived of runs or damaged in between.
 func TestModel(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(30) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			l := newLife(t, seed)
 			for range 60 {

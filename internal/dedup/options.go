@@ -33,7 +33,7 @@ type Written struct {
 
 const (
 	defaultTableIDs = 1 << 18
-	maxRuns         = 64 // beyond that, merging has failed for long and batches do too
+	maxRuns         = 64 // then batches wait for the merger, and fail if it does
 )
 
 func (o Options) withDefaults() Options {

@@ -1,6 +1,10 @@
 package dedup
 
-import "math/bits"
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+)
 
 // table is a set of entries in memory from which the newest can be taken back. Entries lie in the order in which they came; slots find
 // the newest of a key by linear probing.
@@ -89,8 +93,8 @@ func (t *table) cut(n int) {
 // keep makes what was added final.
 func (t *table) keep() { t.replaced = t.replaced[:0] }
 
-// newest returns the indexes of the newest entries of all keys, those of each section together.
-func (t *table) newest() (order []uint32, ends [sections]int) {
+// sorted returns the newest entries of all keys in the order of runs, and where each section ends.
+func (t *table) sorted() (order []ref, ends [sections]int) {
 	for _, v := range t.slots {
 		if v != 0 {
 			ends[t.at(int(uint32(v))-1).section()]++
@@ -103,16 +107,33 @@ func (t *table) newest() (order []uint32, ends [sections]int) {
 		total += n
 		ends[s] = total
 	}
-	order = make([]uint32, total)
+	order = make([]ref, total)
 	for _, v := range t.slots {
 		if v != 0 {
-			i := uint32(v) - 1
-			s := t.at(int(i)).section()
-			order[next[s]] = i
-			next[s]++
+			e := t.at(int(uint32(v)) - 1)
+			order[next[e.section()]] = ref{e.a, int(uint32(v)) - 1}
+			next[e.section()]++
 		}
 	}
+	from := 0
+	for _, end := range ends {
+		slices.SortFunc(order[from:end], t.compare)
+		from = end
+	}
 	return order, ends
+}
+
+// ref is an entry's index, with what nearly always decides about its order.
+type ref struct {
+	a     uint64
+	index int
+}
+
+func (t *table) compare(p, q ref) int {
+	if p.a != q.a {
+		return cmp.Compare(p.a, q.a)
+	}
+	return t.at(p.index).compare(t.at(q.index).key)
 }
 
 // memory returns the bytes of entries and slots.
