@@ -71,7 +71,7 @@ func (g *guard) watched(apply func() error) error {
 func (g *guard) raise(b penstock.Batch, records int) {
 	m := Mark{Hand: true, From: b.From, Next: b.Next, Records: records}
 	if s := g.suspect; s != nil && s.trying {
-		m.Crashes, m.Wait, m.Took = s.crashes, s.wait, s.took
+		m.Crashes, m.Vain, m.Wait, m.Took = s.crashes, s.vain, s.wait, s.took
 	}
 	g.save(m)
 }

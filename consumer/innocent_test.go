@@ -3,6 +3,7 @@ package consumer
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +85,27 @@ func TestInnocentWhileTheStoreHangs(t *testing.T) {
 		l.live(time.Hour)
 		l.end()
 		s.judge(t, 1, "", ids())
+	})
+}
+
+// TestSuspicionEnds when trial after trial shows nothing: a process that is killed long after it began to apply is one more of these.
+func TestSuspicionEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLives(t, 1)
+		s := l.stores[0]
+		var crashes []int
+		l.options.Trace.Suspect = func(_, n int, _ time.Duration) { crashes = append(crashes, n) }
+		s.takes = time.Hour
+		l.append(1, 1)
+		for range 2 * (waitsFrom + maxVain + 1) {
+			l.begin()
+			time.Sleep(maxWait + 10*time.Minute)
+			l.kill()
+		}
+		// Of the first process nothing is suspected, nor of the one after the last trial in vain.
+		if want := []int{1, 2, 2, 2, 2, 1, 2, 2, 2, 2}; !slices.Equal(crashes, want) {
+			t.Errorf("%v crashes in a row, want %v", crashes, want)
+		}
 	})
 }
 
