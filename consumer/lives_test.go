@@ -110,7 +110,7 @@ func (l *lives) end() {
 
 // live waits until the process dies by itself, or everything is settled, or a time has passed. If it died it is buried.
 func (l *lives) live(most time.Duration) (died bool) {
-	for until := time.Now().Add(most); ; sleep(l.Context(), time.Millisecond) {
+	for until := time.Now().Add(most); ; sleep(l.Context(), 5*time.Millisecond) {
 		synctest.Wait()
 		for _, run := range l.runs {
 			if dead := run.store.isDead(); dead {
