@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,15 +209,17 @@ func TestFailingMarker(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		r.strict.judge(t, r.events, "", ids())
+		synctest.Wait()
 		if len(reported) != 2 { // Load, and the first of many
 			t.Errorf("reported: %v", reported)
 		}
-		m.works = true
+		m.works.Store(true)
 		r.append(1, 10)
 		time.Sleep(time.Second)
-		m.works = false
+		m.works.Store(false)
 		r.append(1, 10)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if len(reported) != 3 {
 			t.Errorf("reported: %v", reported)
 		}
@@ -226,12 +229,12 @@ func TestFailingMarker(t *testing.T) {
 
 var errBroken = errors.New("the disk is away")
 
-type brokenMarker struct{ works bool }
+type brokenMarker struct{ works atomic.Bool }
 
 func (m *brokenMarker) Load() (Mark, error) { return Mark{}, errBroken }
 
 func (m *brokenMarker) Save(Mark) error {
-	if m.works {
+	if m.works.Load() {
 		return nil
 	}
 	return errBroken

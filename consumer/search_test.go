@@ -153,6 +153,7 @@ func TestOutageCondemnsNobody(t *testing.T) {
 		r.append(10, 100)
 		r.start()
 		time.Sleep(23 * time.Hour)
+		synctest.Wait()
 		if n := len(r.strict.letters); n > 0 || len(r.errs) == 0 {
 			t.Errorf("%d letters and %d outages", n, len(r.errs))
 		}
@@ -197,6 +198,7 @@ func TestLettersRefused(t *testing.T) {
 		r.append(1, 100)
 		r.start()
 		time.Sleep(30 * time.Minute)
+		synctest.Wait()
 		if r.strict.settled() != 50 || len(r.errs) == 0 {
 			t.Errorf("%d records are settled, %d outages reported", r.strict.settled(), len(r.errs))
 		}
