@@ -34,6 +34,15 @@ func newStrictRig(t *testing.T, o Options) *strictRig {
 	return r
 }
 
+// state counts what there is so far.
+func (r *strictRig) state() (letters, outages int) {
+	r.strict.mu.Lock()
+	defer r.strict.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.strict.letters), len(r.errs)
+}
+
 // ids returns a test for membership.
 func ids(numbers ...int) func(id string) bool {
 	set := map[string]bool{}
@@ -154,8 +163,8 @@ func TestOutageCondemnsNobody(t *testing.T) {
 		r.start()
 		time.Sleep(23 * time.Hour)
 		synctest.Wait()
-		if n := len(r.strict.letters); n > 0 || len(r.errs) == 0 {
-			t.Errorf("%d letters and %d outages", n, len(r.errs))
+		if letters, outages := r.state(); letters > 0 || outages == 0 {
+			t.Errorf("%d letters and %d outages", letters, outages)
 		}
 		time.Sleep(2 * time.Hour)
 		r.strict.judge(t, 1000, penstock.ReasonRefused, ids(333))
@@ -199,8 +208,8 @@ func TestLettersRefused(t *testing.T) {
 		r.start()
 		time.Sleep(30 * time.Minute)
 		synctest.Wait()
-		if r.strict.settled() != 50 || len(r.errs) == 0 {
-			t.Errorf("%d records are settled, %d outages reported", r.strict.settled(), len(r.errs))
+		if _, outages := r.state(); r.strict.settled() != 50 || outages == 0 {
+			t.Errorf("%d records are settled, %d outages reported", r.strict.settled(), outages)
 		}
 		_ = r.stop()
 		time.Sleep(time.Hour)
