@@ -38,6 +38,11 @@ func (l *Log) recover() error {
 	if err != nil {
 		return penstock.Wrap(penstock.Unavailable, "open log", err)
 	}
+	// The process before may have ended between giving a segment its name and flushing that: what refers to it must not be durable
+	// before it is.
+	if err := l.fs.SyncDir(l.dir); err != nil {
+		return penstock.Wrap(codeOf(err), "open log", err)
+	}
 	if err := l.identify(ids); err != nil {
 		return err
 	}

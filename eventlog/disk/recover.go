@@ -166,7 +166,7 @@ func wholeFrames(file io.ReaderAt, seg *segment, limit int64) (frames []frame, l
 // lastNonZero returns the place after the last byte of a range that is not zero, 0 if all are. Bad sectors count as zeros
 // if they are excused, and otherwise fail it.
 func lastNonZero(file io.ReaderAt, from, to int64, excused bool) (int64, error) {
-	buf := make([]byte, readChunk)
+	buf := make([]byte, min(readChunk, to-from))
 	for to > from {
 		begin := max(from, to-readChunk)
 		piece := buf[:to-begin]
