@@ -25,23 +25,31 @@ func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
 	if err := s.compare(b); err != nil {
 		return err
 	}
-	next, err := s.encode(b)
-	defer s.forget()
-	if err != nil {
+	post := s.post(b.Condemned)
+	defer post.end()
+	if err := post.batch(b); err != nil {
+		return s.mendIdentities(ctx, err)
+	}
+	if err := s.carry(ctx, post); err != nil {
 		return err
 	}
-	if err := s.commit(ctx, next); err != nil {
+	s.logged += b.Size()
+	if s.logged >= s.db.o.Checkpoint {
+		s.tryCheckpoint(ctx)
+	}
+	return nil
+}
+
+// carry commits a posting and makes it the shard's present state. The caller holds applying.
+func (s *shard) carry(ctx context.Context, post *posting) error {
+	if err := s.commit(ctx, post.next); err != nil {
 		if isOutOfMemory(err) {
 			s.db.shed()
 		}
 		return s.outage("apply batch", err)
 	}
-	s.publish(next)
-	s.logged += b.Size()
+	post.keep()
 	s.unsafe, s.committed = true, time.Now()
-	if s.logged >= s.db.o.Checkpoint {
-		s.tryCheckpoint(ctx)
-	}
 	return nil
 }
 
@@ -94,39 +102,6 @@ func (s *shard) compare(b penstock.Batch) error {
 	return nil
 }
 
-// encode turns the batch's records into rows and returns the state that goes with them.
-func (s *shard) encode(b penstock.Batch) (state, error) {
-	next := s.newest().state.clone()
-	for p, at := range b.Next {
-		next.Positions[p] = at
-	}
-	streams := *s.db.streams.Load()
-	var tenant, name string
-	var known registered
-	var to *encoder
-	rows := int64(0)
-	for r := range b.Records() {
-		if to == nil || r.Stream != name || r.Tenant != tenant {
-			next.Rows[known.ID] += rows
-			tenant, name, rows = r.Tenant, r.Stream, 0
-			known = streams[streamKey{tenant, name}]
-			var err error
-			if to, err = s.encoder(known); err != nil {
-				return state{}, err
-			}
-		}
-		to.add(known.ID, r)
-		rows++
-		if next.Since == 0 {
-			next.Since = r.LogTime
-		}
-		next.LogTime = max(next.LogTime, r.LogTime)
-	}
-	next.Rows[known.ID] += rows
-	delete(next.Rows, 0)
-	return next, nil
-}
-
 // encoder returns the encoder of the table that a stream's rows go to, a new one when its columns have changed.
 func (s *shard) encoder(r registered) (*encoder, error) {
 	if e := s.encoders[r.table()]; e != nil && slices.Equal(e.declared, r.Columns) {
@@ -140,14 +115,23 @@ func (s *shard) encoder(r registered) (*encoder, error) {
 	return e, nil
 }
 
-// forget clears the encoders for the next batch.
-func (s *shard) forget() {
+// sheets returns all that rows are collected on.
+func (s *shard) sheets() []*sheet {
+	all := s.ledger.sheets()
 	for _, e := range s.encoders {
-		e.reset()
+		all = append(all, &e.sheet)
+	}
+	return all
+}
+
+// forget clears the sheets for the next batch.
+func (s *shard) forget() {
+	for _, one := range s.sheets() {
+		one.reset()
 	}
 }
 
-// commit writes the encoded rows and the state in one transaction of the newest file.
+// commit writes what the sheets hold and the state in one transaction of the newest file.
 func (s *shard) commit(ctx context.Context, next state) error {
 	f := s.newest()
 	put, err := next.put(f)
@@ -175,7 +159,7 @@ func (s *shard) commit(ctx context.Context, next state) error {
 	})
 }
 
-// views shows each encoder's rows to DuckDB as a view and returns the statements that insert them. release ends that. The
+// views shows each sheet's rows to DuckDB as a view and returns the statements that insert them. release ends that. The
 // driver makes views for everybody to see, in the connection's schema, internal, and leaves them behind with a pointer to
 // what is freed: they are named after the shard, and gone before their rows are.
 func (s *shard) views(raw driver.Conn, f *file, exec execute) (inserts []string, release func(), err error) {
@@ -189,7 +173,7 @@ func (s *shard) views(raw driver.Conn, f *file, exec execute) (inserts []string,
 	if err != nil {
 		return nil, release, err
 	}
-	for _, e := range s.encoders {
+	for _, e := range s.sheets() {
 		if e.used == 0 {
 			continue
 		}

@@ -92,7 +92,7 @@ func (c *column) null() {
 		}
 	}
 	switch t := c.field.Type.(type) {
-	case *arrow.StringType:
+	case *arrow.StringType, *arrow.BinaryType:
 		c.offsets = binary.LittleEndian.AppendUint32(c.offsets, uint32(len(c.data)))
 	case *arrow.BooleanType:
 		if c.rows%8 == 0 {
@@ -139,7 +139,7 @@ func (c *column) array() arrow.Array {
 		valid = memory.NewBufferBytes(c.valid)
 	}
 	buffers := []*memory.Buffer{valid, memory.NewBufferBytes(c.fixed)}
-	if c.field.Type.ID() == arrow.STRING {
+	if id := c.field.Type.ID(); id == arrow.STRING || id == arrow.BINARY {
 		buffers = []*memory.Buffer{valid, memory.NewBufferBytes(c.offsets), memory.NewBufferBytes(c.data)}
 	}
 	data := array.NewData(c.field.Type, c.rows, buffers, nil, c.nulls, 0)
@@ -165,8 +165,9 @@ func (c chunk) reset() {
 	}
 }
 
-func (c chunk) full() bool {
-	return c[0].rows >= chunkRows || len(c[dataColumn].data) >= chunkBytes
+// full reports whether another row would make it too large. One column holds the bulk of its bytes.
+func (c chunk) full(bulk int) bool {
+	return c[0].rows >= chunkRows || len(c[bulk].data) >= chunkBytes
 }
 
 // size is what the chunk's buffers hold in memory.

@@ -6,11 +6,13 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/store/sharded"
 	"penstock/store/storetest"
 )
@@ -47,16 +49,23 @@ type harness struct {
 	options Options
 	opened  map[penstock.Store]*Database
 	dirs    map[penstock.Store]string
+	streams map[penstock.Store][]penstock.Stream
 }
 
-func (h *harness) open(t *testing.T, dir string) penstock.Store {
+// open opens the database of a directory, with some of its streams as given.
+func (h *harness) open(t *testing.T, dir string, streams []penstock.Stream) penstock.Store {
 	t.Helper()
-	d := openDatabase(t, dir, h.options)
+	o := h.options
+	o.Streams = slices.Clone(o.Streams)
+	for _, s := range streams {
+		o.Streams = append(slices.DeleteFunc(o.Streams, func(old penstock.Stream) bool { return old.Name == s.Name }), s)
+	}
+	d := openDatabase(t, dir, o)
 	s, err := sharded.New(d.Shards()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.opened[s], h.dirs[s] = d, dir
+	h.opened[s], h.dirs[s], h.streams[s] = d, dir, streams
 	return s
 }
 
@@ -66,7 +75,7 @@ func (h *harness) crash(t *testing.T, s penstock.Store) penstock.Store {
 	if err := os.CopyFS(dir, os.DirFS(h.dirs[s])); err != nil {
 		t.Fatal(err)
 	}
-	return h.open(t, dir)
+	return h.open(t, dir, h.streams[s])
 }
 
 // rowsOf reads all rows of a database back, as users do.
@@ -74,12 +83,16 @@ func rowsOf(t *testing.T, d *Database) []storetest.Row {
 	t.Helper()
 	var all []storetest.Row
 	for _, stream := range d.Streams() {
-		for _, row := range query(t, d, "SELECT id, key, epoch_us(time), epoch_us(received_at), data, _partition, _epoch, _offset FROM "+ident(stream.Name)) {
+		for _, row := range query(t, d, "SELECT id, key, epoch_us(time), epoch_us(received_at), data, _partition, _epoch, _offset, coalesce(_replay_of, '0:0') FROM "+ident(stream.Name)) {
 			key, _ := row[1].(string)
+			replayOf, err := parsePosition(row[8].(string))
+			if err != nil {
+				t.Fatal(err)
+			}
 			all = append(all, storetest.Row{Stream: stream.Name, Row: penstock.Row{
 				ID: row[0].(string), Key: key, Time: penstock.Micros(row[2].(int64)), ReceivedAt: penstock.Micros(row[3].(int64)),
 				Body: row[4].(penstock.Raw), Partition: penstock.Partition(row[5].(int64)),
-				Position: penstock.Position{Epoch: penstock.Epoch(row[6].(int64)), Offset: penstock.Offset(row[7].(int64))},
+				Position: penstock.Position{Epoch: penstock.Epoch(row[6].(int64)), Offset: penstock.Offset(row[7].(int64))}, ReplayOf: replayOf,
 			}})
 		}
 	}
@@ -121,19 +134,27 @@ func contract(t *testing.T, shards int, o Options) {
 	o.Cluster = testCluster(8)
 	o.Shards = deal(8, shards)
 	o.LogFirst, o.QueryRows = nil, 1_000_000
-	h := &harness{options: o, opened: map[penstock.Store]*Database{}, dirs: map[penstock.Store]string{}}
+	o.Letters.Parked = 64
+	h := &harness{
+		options: o, opened: map[penstock.Store]*Database{}, dirs: map[penstock.Store]string{}, streams: map[penstock.Store][]penstock.Stream{},
+	}
+	reopen := func(t *testing.T, s penstock.Store, streams []penstock.Stream) penstock.Store {
+		if err := errors.Join(s.Close(), h.opened[s].Close()); err != nil {
+			t.Fatal(err)
+		}
+		return h.open(t, h.dirs[s], streams)
+	}
 	storetest.Run(t, storetest.Backend{
-		Cluster: o.Cluster,
-		Open:    func(t *testing.T) penstock.Store { return h.open(t, t.TempDir()) },
-		Rows:    func(t *testing.T, s penstock.Store) []storetest.Row { return rowsOf(t, h.opened[s]) },
-		Reopen: func(t *testing.T, s penstock.Store) penstock.Store {
-			if err := errors.Join(s.Close(), h.opened[s].Close()); err != nil {
-				t.Fatal(err)
-			}
-			return h.open(t, h.dirs[s])
-		},
-		Crash:   h.crash,
-		ShardOf: func(p penstock.Partition) int { return int(p) % shards },
+		Cluster:    o.Cluster,
+		Open:       func(t *testing.T) penstock.Store { return h.open(t, t.TempDir(), nil) },
+		Rows:       func(t *testing.T, s penstock.Store) []storetest.Row { return rowsOf(t, h.opened[s]) },
+		Reopen:     func(t *testing.T, s penstock.Store) penstock.Store { return reopen(t, s, h.streams[s]) },
+		Crash:      h.crash,
+		OpenWith:   func(t *testing.T, streams []penstock.Stream) penstock.Store { return h.open(t, t.TempDir(), streams) },
+		MaxParked:  o.Letters.Parked,
+		Brief:      os.Getenv("PENSTOCK_STORETEST") != "whole",
+		ReopenWith: reopen,
+		ShardOf:    func(p penstock.Partition) int { return int(p) % shards },
 	})
 }
 
@@ -152,17 +173,18 @@ func TestContractOfSmallFiles(t *testing.T) {
 
 func TestContractOfTypedStreams(t *testing.T) {
 	contract(t, 1, Options{Streams: []penstock.Stream{
-		{Name: "clicks", Columns: []penstock.Column{{Name: "n", Type: penstock.Bigint, Path: "n"}}},
+		{Name: "clicks", Columns: []penstock.Column{{Name: "n", Type: penstock.JSON, Path: "n"}, {Name: "word", Type: penstock.Text, Path: "word"}}},
 		{Name: "orders"},
 	}})
 }
 
 // feeder makes batches as a log would hand them out.
 type feeder struct {
-	cluster penstock.Cluster
-	builder *penstock.BlockBuilder
-	next    penstock.Positions
-	logTime penstock.Micros
+	cluster   penstock.Cluster
+	builder   *penstock.BlockBuilder
+	next      penstock.Positions
+	logTime   penstock.Micros
+	unchecked bool // records have no checksum, as if no door had seen them
 }
 
 func newFeeder(c penstock.Cluster) *feeder {
@@ -190,7 +212,11 @@ func (f *feeder) batch(stream string, events ...event) penstock.Batch {
 		if e.body == "" {
 			e.body = "{}"
 		}
-		f.builder.Add(penstock.Event{ID: []byte(e.id), Key: []byte(e.key), Time: e.time, Body: []byte(e.body)})
+		one := penstock.Event{ID: []byte(e.id), Key: []byte(e.key), Time: e.time, Body: []byte(e.body)}
+		if !f.unchecked {
+			one.Sum = checksum.NewHasher(f.cluster).Stream(penstock.DefaultTenant, stream).Sum(one.Key, one.ID, one.Body)
+		}
+		f.builder.Add(one)
 	}
 	block := f.builder.Take()
 	block.Epoch, block.LogTime = 1, f.logTime
@@ -232,5 +258,5 @@ func filesOf(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return names
+	return slices.DeleteFunc(names, func(name string) bool { return filepath.Base(name) == "ids" }) // derived, and a directory
 }

@@ -23,6 +23,8 @@ type Database struct {
 	holders map[penstock.Partition]*shard
 	running queries
 
+	partitioner penstock.Partitioner
+
 	streams atomic.Pointer[registry]
 	hidden  atomic.Pointer[cutoffs]
 	removed atomic.Int64 // files, as views no longer show them
@@ -49,7 +51,7 @@ func Open(ctx context.Context, dir string, o Options) (*Database, error) {
 		return nil, penstock.Wrap(penstock.Unavailable, "clear temporary files", err)
 	}
 	for {
-		d := &Database{o: o, dir: dir, holders: map[penstock.Partition]*shard{}}
+		d := &Database{o: o, dir: dir, holders: map[penstock.Partition]*shard{}, partitioner: penstock.NewPartitioner(o.Cluster)}
 		err := d.open(ctx)
 		if err == nil {
 			return d, nil
@@ -239,6 +241,12 @@ func (s *shard) declare(ctx context.Context, streams []registered) error {
 	}
 	f.tables.Store(&tables)
 	s.unsafe = true
+	if complete, err := s.remember(streams); err != nil || !complete {
+		err = errors.Join(err, s.restoreAll(ctx, s.db.declared))
+		if err != nil {
+			return s.outage("declare streams", err)
+		}
+	}
 	if !maps.EqualFunc(before, tables, slices.Equal) {
 		s.tryCheckpoint(ctx)
 	}

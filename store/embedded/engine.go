@@ -118,6 +118,18 @@ func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"
 
 func isOutOfMemory(err error) bool { return isDuck(err, duckdb.ErrorTypeOutOfMemory) }
 
+// isRefusal reports whether DuckDB found fault with what it was given, not with itself.
+func isRefusal(err error) bool {
+	for _, kind := range []duckdb.ErrorType{
+		duckdb.ErrorTypeConversion, duckdb.ErrorTypeOutOfRange, duckdb.ErrorTypeConstraint, duckdb.ErrorTypeMismatchType, duckdb.ErrorTypeDecimal,
+	} {
+		if isDuck(err, kind) {
+			return true
+		}
+	}
+	return strings.Contains(err.Error(), "Invalid unicode")
+}
+
 // isBusy reports whether a checkpoint has to wait for readers of what was before a declaration.
 func isBusy(err error) bool { return isDuck(err, duckdb.ErrorTypeTransaction) }
 

@@ -17,7 +17,7 @@ func (d *Database) Events(ctx context.Context, q penstock.KeyQuery) ([]penstock.
 	if !ok {
 		return nil, penstock.Errorf(penstock.NotFound, "find events", "there is no stream %s", q.Stream)
 	}
-	p := penstock.NewPartitioner(d.o.Cluster).Of(penstock.DefaultTenant, q.Stream, []byte(q.Key), nil)
+	p := d.partitioner.Of(penstock.DefaultTenant, q.Stream, []byte(q.Key), nil)
 	s := d.holders[p]
 	if s == nil {
 		return nil, penstock.Errorf(penstock.NotOwner, "find events", "no shard here holds partition %d", p)
@@ -76,8 +76,11 @@ func (k keyScan) run(ctx context.Context, c conn) ([]penstock.Row, error) {
 	var found []penstock.Row
 	for result.Next() {
 		row := penstock.Row{Key: k.query.Key, Partition: k.partition}
-		var body string
-		if err := result.Scan(&row.ID, &row.Time, &row.ReceivedAt, &body, &row.Position.Epoch, &row.Position.Offset); err != nil {
+		var body, replayOf string
+		if err := result.Scan(&row.ID, &row.Time, &row.ReceivedAt, &body, &row.Position.Epoch, &row.Position.Offset, &replayOf); err != nil {
+			return nil, err
+		}
+		if row.ReplayOf, err = parsePosition(replayOf); err != nil {
 			return nil, err
 		}
 		row.Body = penstock.Raw(body)
@@ -102,6 +105,15 @@ func (k keyScan) statement() (string, []any) {
 	if k.query.To != 0 {
 		where.WriteString(" AND time < " + timestamp(k.query.To))
 	}
-	return "SELECT id, epoch_us(time), epoch_us(received_at), CAST(data AS VARCHAR), _epoch, _offset FROM " + k.table +
+	return "SELECT id, epoch_us(time), epoch_us(received_at), CAST(data AS VARCHAR), _epoch, _offset, coalesce(_replay_of, '0:0') FROM " + k.table +
 		" WHERE " + where.String() + fmt.Sprintf(" ORDER BY _epoch, _offset LIMIT %d", k.limit), args
+}
+
+// parsePosition reads what penstock.Position.String writes.
+func parsePosition(text string) (penstock.Position, error) {
+	var at penstock.Position
+	if _, err := fmt.Sscanf(text, "%d:%d", &at.Epoch, &at.Offset); err != nil {
+		return at, penstock.Wrap(penstock.Corrupt, "read position "+text, err)
+	}
+	return at, nil
 }

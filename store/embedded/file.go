@@ -52,6 +52,8 @@ type state struct {
 	LogTime   penstock.Micros    `json:"log_time"` // of the newest row; 0: none yet
 	Since     penstock.Micros    `json:"since"`    // log time of the file's first row; 0: none yet
 	Rows      map[int32]int64    `json:"rows"`     // in this file, by stream
+
+	ExpiredThrough int `json:"expired_through,omitempty"` // number of the last file whose rows are counted as expired
 }
 
 func (s state) clone() state {
@@ -79,6 +81,8 @@ type file struct {
 	from   penstock.Positions
 	state  state // of the newest file: as of the last commit; guarded by the shard's mu
 	tables atomic.Pointer[columnsByTable]
+
+	letters, settled atomic.Bool // whether there are any in it
 }
 
 // columnsByTable are the declared columns of each table of rows, in order. It never changes: a change makes a new one.
@@ -125,7 +129,8 @@ func attach(ctx context.Context, c conn, f *file, readOnly bool) error {
 
 // createFile makes a file with the shared table and what it must know. All of it is one transaction: a file without an
 // identity was never finished.
-func createFile(ctx context.Context, c conn, f *file, id identity, streams []registered) error {
+func (s *shard) createFile(ctx context.Context, f *file, streams []registered) error {
+	c, id := s.conn, s.identity(f)
 	if err := attach(ctx, c, f, false); err != nil {
 		return err
 	}
@@ -142,11 +147,17 @@ func createFile(ctx context.Context, c conn, f *file, id identity, streams []reg
 			"CREATE TABLE "+f.table("streams")+" (id INTEGER, stream VARCHAR)",
 			createTable(f.table(sharedTable), nil),
 		)
+		if err == nil {
+			err = c.exec(ctx, ledgerTables(f)...)
+		}
 		if err != nil {
 			return err
 		}
 		tables = columnsByTable{sharedTable: {}}
 		if err := tables.put(ctx, c, f, streams); err != nil {
+			return err
+		}
+		if err := s.begin(ctx, f); err != nil {
 			return err
 		}
 		return f.putState(ctx, c, f.state)
@@ -231,6 +242,13 @@ func (f *file) load(ctx context.Context, c conn) (identity, error) {
 	if f.state.Positions == nil {
 		f.state.Positions = penstock.Positions{}
 	}
+	var letters, settled bool
+	row = c.QueryRowContext(ctx, "SELECT EXISTS (FROM "+f.table(lettersTable)+"), EXISTS (FROM "+f.table(settledTable)+")")
+	if err := row.Scan(&letters, &settled); err != nil {
+		return id, err
+	}
+	f.letters.Store(letters)
+	f.settled.Store(settled)
 	return id, f.loadTables(ctx, c)
 }
 
@@ -274,6 +292,9 @@ func (f *file) readColumns(ctx context.Context, c conn, t tableName) ([]string, 
 	all, err := rows.Columns()
 	if err != nil {
 		return nil, err
+	}
+	if len(all) < declaredColumns {
+		return nil, penstock.Errorf(penstock.Corrupt, "read "+filepath.Base(f.path), "table %s has %d columns", t, len(all))
 	}
 	return all[declaredColumns:], nil
 }

@@ -23,7 +23,7 @@ const goldenDir = "testdata/golden-v1"
 
 func goldenOptions() Options {
 	return Options{Cluster: testCluster(4), Shards: deal(4, 1), Period: time.Hour, Streams: []penstock.Stream{
-		{Name: "clicks", KeyField: "link", Columns: []penstock.Column{bigint("n"), textual("gone")}}, {Name: "plain", KeepRows: 1000 * time.Hour},
+		{Name: "clicks", KeyField: "link", Columns: []penstock.Column{bigint("n"), textual("gone")}}, {Name: "plain", KeepRows: 1000 * time.Hour, Dedup: penstock.Dedup{Window: 24 * time.Hour, MaxIDs: 1000}},
 	}}
 }
 
@@ -41,6 +41,8 @@ func goldenFeed(t *testing.T, d *Database) {
 	declare(t, d, penstock.Stream{Name: "clicks", KeyField: "link", Columns: columns})
 	apply(t, d, f.batch("clicks", event{id: "4", key: "a", body: `{"n":1,"price":123456789012345678901234567890.12,"a":{"b.c":true},"at":"2026-03-01T00:00:00Z","ratio":0.1,"more":{"x":[1]}}`}))
 	apply(t, d, f.batch("undeclared", event{id: "5"}, event{id: "6", key: "b"}))
+	apply(t, d, f.batch("plain", event{id: "3", key: "ü"}, event{id: "7"}))
+	apply(t, d, f.batch("clicks", event{id: "8", body: `{"n":"x"}`}))
 }
 
 // goldenState tells all that a reader of the shard gets out of it.
@@ -56,6 +58,11 @@ func goldenState(t *testing.T, d *Database) string {
 			fmt.Fprintf(&out, "  %v\n", row)
 		}
 	}
+	shard := d.Shards()[0]
+	letters, err := shard.(penstock.DeadLetters).Letters(t.Context(), penstock.LetterQuery{Limit: 10})
+	fmt.Fprintf(&out, "letters\n  %+v %v\n", letters, err)
+	tallies, _, err := shard.(penstock.Auditor).Tallies(t.Context())
+	fmt.Fprintf(&out, "tallies\n  %v %v\n", tallies, err)
 	at := positionsOf(t, d)
 	for _, p := range at.Partitions() {
 		fmt.Fprintf(&out, "partition %d at %s\n", p, at[p])

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/fate"
 )
 
 // Options configures a Database. Cluster and Shards are required; a zero value means the default for the rest.
@@ -27,6 +28,7 @@ type Options struct {
 	FileRows   int64          // after which a shard begins a file within a period; default 100 M
 	Period     time.Duration  // of log time that a file holds at most; default a day
 	Idle       time.Duration  // after its last commit, at which Retain makes a shard safe that rests; default 10 s
+	Letters    fate.Limits    // of each shard
 	QueryRows  int            // that a query returns at most; default 100,001, so that whoever cuts at 100,000 knows it
 
 	Trace Trace

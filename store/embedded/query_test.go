@@ -39,7 +39,7 @@ func openSales(t *testing.T, o Options) *Database {
 	d := openDatabase(t, t.TempDir(), o)
 	f := newFeeder(o.Cluster)
 	apply(t, d, f.batch("clicks", event{id: "1", key: "a", body: `{"x":"y","n":5,"l":[1,2],"a":{"b":1}}`}, event{id: "2", body: `{"n":7}`}))
-	apply(t, d, f.batch("sales", event{id: "3", key: "a", body: `{"price":"1.50"}`}))
+	apply(t, d, f.batch("sales", event{id: "3", key: "a", body: `{"price":1.50}`}))
 	return d
 }
 

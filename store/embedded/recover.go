@@ -221,6 +221,9 @@ func (s *shard) startNewest(ctx context.Context) error {
 		return penstock.Wrap(penstock.Unavailable, "open "+s.newest().path, err)
 	}
 	s.position = s.newest().state.Positions
+	if err := s.recall(ctx); err != nil {
+		return err
+	}
 	if err := s.skipGap(ctx); err != nil {
 		return err
 	}

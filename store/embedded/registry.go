@@ -24,6 +24,8 @@ type registered struct {
 	TimeField  string              `json:"time_field,omitempty"`
 	KeepRows   time.Duration       `json:"keep_rows,omitempty"` // nanoseconds
 	Durability penstock.Durability `json:"durability,omitempty"`
+	Dedup      penstock.Dedup      `json:"dedup,omitzero"`
+	HaltKey    bool                `json:"halt_key,omitempty"`
 
 	// Columns are those of the stream's own table, in its order. One that was removed has no path: rows keep NULL there.
 	Columns []penstock.Column `json:"columns,omitempty"`
@@ -48,7 +50,7 @@ func (r registered) live() []penstock.Column {
 func (r registered) stream() penstock.Stream {
 	return penstock.Stream{
 		Name: r.Name, IDField: r.IDField, KeyField: r.KeyField, TimeField: r.TimeField,
-		Columns: r.live(), KeepRows: r.KeepRows, Durability: r.Durability,
+		Columns: r.live(), KeepRows: r.KeepRows, Durability: r.Durability, Dedup: r.Dedup, HaltKey: r.HaltKey,
 	}
 }
 
@@ -94,7 +96,7 @@ func (g registry) with(s penstock.Stream, empty func(int32) bool) (registry, err
 	old, known := g[key]
 	next := registered{
 		ID: old.ID, Tenant: key.tenant, Name: s.Name, IDField: s.IDField, KeyField: s.KeyField, TimeField: s.TimeField,
-		KeepRows: s.KeepRows, Durability: s.Durability, Columns: s.Columns, Shared: old.Shared,
+		KeepRows: s.KeepRows, Durability: s.Durability, Dedup: s.Dedup, HaltKey: s.HaltKey, Columns: s.Columns, Shared: old.Shared,
 	}
 	if !known {
 		next.ID = g.nextID()

@@ -81,7 +81,7 @@ func (d *Database) cutoffs(now penstock.Micros) (cutoffs, []registered) {
 func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Micros) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	for files := s.list(); len(files) > 1 && d.expired(files[0], now); files = s.list() {
+	for files := s.list(); len(files) > 1 && d.expired(s, files[0], now); files = s.list() {
 		if err := d.remove(ctx, s, files[0]); err != nil {
 			return err
 		}
@@ -89,8 +89,12 @@ func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Mic
 	return nil
 }
 
-// expired reports whether every stream that has rows in the file keeps them for less than their age.
-func (d *Database) expired(f *file, now penstock.Micros) bool {
+// expired reports whether every stream that has rows in the file keeps them for less than their age, and none of its
+// identities counts any more.
+func (d *Database) expired(s *shard, f *file, now penstock.Micros) bool {
+	if f.state.LogTime+s.longestWindow() >= now {
+		return false
+	}
 	keep := map[int32]time.Duration{}
 	for _, r := range *d.streams.Load() {
 		keep[r.ID] = r.KeepRows
@@ -107,6 +111,9 @@ func (d *Database) expired(f *file, now penstock.Micros) bool {
 // one that has only read the views so far is asked again.
 func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	op := "remove " + filepath.Base(f.path)
+	if err := s.bringForward(ctx, f); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	s.files = s.files[1:]
 	s.mu.Unlock()

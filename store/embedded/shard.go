@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
+	"penstock/internal/dedup"
+	"penstock/internal/fate"
 )
 
 // shard is one physical store. Exactly one goroutine at a time writes it: whoever holds applying.
@@ -27,13 +30,18 @@ type shard struct {
 	applying  sync.Mutex
 	conn      conn
 	encoders  map[tableName]*encoder
+	ledger    *ledger
+	ids       *dedup.Index
+	ordinals  map[penstock.Lane]int64 // of the next identity
+	sums      checksum.Hasher
 	logged    penstock.Bytes // about what the write-ahead log holds beyond the last checkpoint
 	unsafe    bool           // something was committed since the last checkpoint
 	closed    bool
 	committed time.Time
 
 	mu       sync.RWMutex
-	files    []*file // ascending; the last is the one that is written
+	book     *fate.Book // changed under both locks
+	files    []*file    // ascending; the last is the one that is written
 	position penstock.Positions
 	safe     penstock.Positions
 }
@@ -41,7 +49,8 @@ type shard struct {
 func newShard(d *Database, number int, spec ShardSpec) *shard {
 	s := &shard{
 		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
-		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{},
+		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, ledger: newLedger(),
+		ordinals: map[penstock.Lane]int64{}, sums: checksum.NewHasher(d.o.Cluster), book: fate.New(d.o.Letters),
 	}
 	for _, p := range spec.Partitions {
 		s.owned[p] = true
@@ -88,6 +97,9 @@ func (s *shard) Close() error {
 	}
 	if err != nil && isBusy(err) {
 		err = nil // what is not in the file yet is in its write-ahead log
+	}
+	if s.ids != nil {
+		err = errors.Join(err, s.ids.Close())
 	}
 	return errors.Join(err, s.conn.Close())
 }
@@ -137,7 +149,7 @@ func (s *shard) tryCheckpoint(ctx context.Context) {
 }
 
 // outage gives an error of DuckDB its code: whatever it is, the same batch may be tried again later, unless the instance
-// works no more.
+// works no more, or refuses a record.
 func (s *shard) outage(op string, err error) error {
 	op += " in shard " + s.spec.Name
 	switch {
@@ -145,6 +157,8 @@ func (s *shard) outage(op string, err error) error {
 		return penstock.Wrap(penstock.Corrupt, op, err)
 	case penstock.Is(err, penstock.Unknown):
 		return penstock.Wrap(penstock.Unknown, op, err)
+	case isRefusal(err):
+		return penstock.Wrap(penstock.Invalid, op, err)
 	}
 	return penstock.Wrap(penstock.Unavailable, op, err)
 }
@@ -157,14 +171,14 @@ func (s *shard) ended(op string) error {
 // addFile makes the shard's next file, which takes over where the last one stands. The caller holds applying; the new
 // file is not written before a view shows it.
 func (s *shard) addFile(ctx context.Context, streams []registered) (*file, error) {
-	number, positions := s.manifest.First, penstock.Positions{}
+	number, last := s.manifest.First, state{Positions: penstock.Positions{}}
 	if files := s.list(); len(files) > 0 {
-		last := files[len(files)-1]
-		number, positions = last.number+1, last.state.Positions
+		before := files[len(files)-1]
+		number, last = before.number+1, before.state
 	}
 	f := s.file(number)
-	f.from, f.state = positions, state{Positions: positions.Clone(), Rows: map[int32]int64{}}
-	if err := createFile(ctx, s.conn, f, s.identity(f), streams); err != nil {
+	f.from, f.state = last.Positions, state{Positions: last.Positions.Clone(), Rows: map[int32]int64{}, ExpiredThrough: last.ExpiredThrough}
+	if err := s.createFile(ctx, f, streams); err != nil {
 		return nil, s.outage("make file", errors.Join(err, s.drop(ctx, f)))
 	}
 	return f, s.outageOrNil("sync directory", syncDir(s.dir))

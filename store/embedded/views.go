@@ -91,7 +91,7 @@ func baseNames(prefix string) string {
 // table does not have as NULL.
 func shown(live []penstock.Column, have []string) string {
 	names := []string{
-		"id", "key", "time", "received_at", "data", "_partition", "_epoch", "_offset", "CAST(NULL AS VARCHAR) AS _replay_of",
+		"id", "key", "time", "received_at", "data", "_partition", "_epoch", "_offset", "_replay_of",
 	}
 	for _, c := range live {
 		if slices.Contains(have, c.Name) {

@@ -1,0 +1,174 @@
+package embedded
+
+import (
+	"context"
+	"strconv"
+
+	"penstock"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// Tallies implements penstock.Auditor.
+func (s *shard) Tallies(context.Context) (map[penstock.Lane]penstock.Tally, penstock.Positions, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at := penstock.Positions{}
+	for p := range s.owned {
+		at[p] = s.position[p]
+	}
+	return s.book.Tallies(), at, nil
+}
+
+// letterColumns are those that scanLetter reads, in its order.
+const letterColumns = "_stream, _partition, _epoch, _offset, id, key, time, received_at, _log_time, body, flags, _sum, reason, detail, state, since"
+
+// Letters implements penstock.DeadLetters.
+func (s *shard) Letters(ctx context.Context, q penstock.LetterQuery) ([]penstock.Letter, error) {
+	ctx, end := s.db.running.begin(ctx)
+	defer end()
+	c, err := s.db.engine.conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	where, args := letterFilter(q, *s.db.streams.Load())
+	rows, err := c.QueryContext(ctx, s.lettersNow(letterColumns)+where+" ORDER BY _partition, _epoch, _offset LIMIT "+itoa(q.Limit), args...)
+	if err != nil {
+		return nil, s.db.report(queryError(ctx, err))
+	}
+	defer rows.Close()
+	var found []penstock.Letter
+	for rows.Next() {
+		l, err := scanLetter(rows.Scan, *s.db.streams.Load())
+		if err != nil {
+			return nil, penstock.Wrap(penstock.Internal, "read letter", err)
+		}
+		found = append(found, l)
+	}
+	return found, s.db.report(queryError(ctx, rows.Err()))
+}
+
+// letterFilter returns the condition of a query, and its arguments.
+func letterFilter(q penstock.LetterQuery, streams registry) (where string, args []any) {
+	where = " WHERE true"
+	add := func(condition string, values ...any) {
+		where += " AND " + condition
+		args = append(args, values...)
+	}
+	if q.Stream != "" {
+		add("_stream = ?", streams[streamKey{penstock.DefaultTenant, q.Stream}].ID) // of a stream that is not known 0, which none has
+	}
+	if q.ID != "" {
+		add("id = ?", []byte(q.ID))
+	}
+	if q.Reason != "" {
+		add("reason = ?", string(q.Reason))
+	}
+	if q.State != "" {
+		add("state = ?", string(q.State))
+	}
+	if q.After != (penstock.Place{}) {
+		at := q.After.Position
+		add("(_partition, _epoch, _offset) > (?, ?, ?)", int32(q.After.Partition), int32(at.Epoch), int64(at.Offset))
+	}
+	return where, args
+}
+
+// scanLetter reads a row of letterColumns.
+func scanLetter(scan func(...any) error, streams registry) (penstock.Letter, error) {
+	var l penstock.Letter
+	var stream, flags int32
+	var id, key, body []byte
+	var logTime penstock.Micros
+	var sum int64
+	err := scan(&stream, &l.Partition, &l.Position.Epoch, &l.Position.Offset, &id, &key, &l.Time, &l.ReceivedAt, &logTime, &body, &flags, &sum,
+		&l.Reason, &l.Detail, &l.State, &l.Since)
+	for key, r := range streams {
+		if r.ID == stream {
+			l.Stream = key.name
+		}
+	}
+	l.ID, l.Key, l.Body = string(id), string(key), penstock.Raw(body)
+	l.Flags, l.Sum, l.LogTime = penstock.RecordFlags(flags), penstock.Checksum(sum), logTime
+	return l, err
+}
+
+// recordOf returns the record that became a letter.
+func recordOf(l penstock.Letter) penstock.Record {
+	return penstock.Record{
+		Event: penstock.Event{
+			ID: []byte(l.ID), Key: []byte(l.Key), Time: l.Time, Body: []byte(l.Body), Flags: l.Flags, Sum: l.Sum,
+		},
+		Tenant: penstock.DefaultTenant, Stream: l.Stream, Partition: l.Partition, Position: l.Position, ReceivedAt: l.ReceivedAt, LogTime: l.LogTime,
+	}
+}
+
+// Drop implements penstock.DeadLetters.
+func (s *shard) Drop(ctx context.Context, places []penstock.Place) (int, error) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	if s.closed {
+		return 0, s.ended("drop letters")
+	}
+	post := s.post(nil)
+	defer post.end()
+	dropped := 0
+	for _, at := range places {
+		l, open := s.book.Open(at)
+		if !open {
+			continue
+		}
+		if err := post.use(l.Lane.Tenant, l.Lane.Stream); err != nil {
+			return 0, err
+		}
+		was, err := post.page.Drop(at, post.next.LogTime)
+		if err != nil {
+			return 0, err
+		}
+		if was {
+			dropped++
+		}
+	}
+	if dropped == 0 {
+		return 0, nil
+	}
+	post.close()
+	return dropped, s.carry(ctx, post)
+}
+
+// Parked implements fate.Sink.
+func (p *posting) Parked(at penstock.Place) (*penstock.Record, penstock.Condemned, error) {
+	if l, ok := p.parked[at]; ok {
+		return &l.record, l.why, nil
+	}
+	const op = "read parked letter"
+	var found *penstock.Record
+	var why penstock.Condemned
+	query := p.shard.lettersNow(letterColumns) + " WHERE _partition = " + itoa(int(at.Partition)) + " AND _epoch = " + itoa(int(at.Position.Epoch)) +
+		" AND _offset = " + itoa(int(at.Position.Offset))
+	err := p.shard.each(context.Background(), query, func(scan func(...any) error) error {
+		l, err := scanLetter(scan, p.streams)
+		r := recordOf(l)
+		found, why = &r, penstock.Condemned{Reason: l.Reason, Detail: l.Detail}
+		return err
+	})
+	if err == nil && found == nil {
+		err = penstock.Errorf(penstock.Corrupt, op, "partition %d has none at %s", at.Partition, at.Position)
+	}
+	return found, why, p.shard.outageOrNil(op, err)
+}
+
+// parked is a letter of the batch in hand that waits.
+type parked struct {
+	record penstock.Record
+	why    penstock.Condemned
+}
+
+// note keeps a parked record at hand, in case the same batch lets it go.
+func (p *posting) note(r *penstock.Record, why penstock.Condemned) {
+	if p.parked == nil {
+		p.parked = map[penstock.Place]parked{}
+	}
+	p.parked[penstock.Place{Partition: r.Partition, Position: r.Position}] = parked{*r, why}
+}

@@ -1,0 +1,339 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"penstock"
+	"penstock/internal/dedup"
+	"penstock/internal/fate"
+	"penstock/internal/vfs"
+)
+
+// recall fills the book and the index of identities with what the files hold. The newest file is attached to be written.
+func (s *shard) recall(ctx context.Context) error {
+	const op = "read ledger"
+	names := map[int32]streamKey{}
+	for key, r := range s.known {
+		names[r.ID] = key
+	}
+	if err := s.recallLanes(ctx, names); err != nil {
+		return s.outage(op, err)
+	}
+	if err := s.recallProducers(ctx, names); err != nil {
+		return s.outage(op, err)
+	}
+	if err := s.recallLetters(ctx, names); err != nil {
+		return s.outage(op, err)
+	}
+	return s.outageOrNil(op, s.recallIdentities(ctx, s.known))
+}
+
+// each runs a query and calls f for each row.
+func (s *shard) each(ctx context.Context, query string, f func(scan func(...any) error) error) error {
+	rows, err := s.conn.QueryContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// latest is the condition that keeps the newest row of each group: what was added last holds.
+func latest(group string) string {
+	return " QUALIFY row_number() OVER (PARTITION BY " + group + " ORDER BY rowid DESC) = 1"
+}
+
+// recallLanes reads the tallies. The newest file has those of all lanes: it began with what the one before ended with.
+func (s *shard) recallLanes(ctx context.Context, names map[int32]streamKey) error {
+	query := "SELECT _stream, _partition, first + octet_length(ids) // " + packedSize() + ", tally FROM " + s.newest().table(batchesTable) +
+		latest("_stream, _partition")
+	return s.each(ctx, query, func(scan func(...any) error) error {
+		var stream int32
+		var p penstock.Partition
+		var next int64
+		var text []byte
+		if err := scan(&stream, &p, &next, &text); err != nil {
+			return err
+		}
+		t, err := decodeTally(text)
+		lane := penstock.Lane{Tenant: names[stream].tenant, Stream: names[stream].name, Partition: p}
+		s.book.Recall(lane, t)
+		s.ordinals[lane] = next
+		return err
+	})
+}
+
+func (s *shard) recallProducers(ctx context.Context, names map[int32]streamKey) error {
+	query := "SELECT _stream, _partition, producer, seq, item FROM " + s.newest().table(producersTable) + latest("_stream, _partition, producer")
+	return s.each(ctx, query, func(scan func(...any) error) error {
+		var stream int32
+		var l fate.ProducerLane
+		var seq int64
+		var m fate.Mark
+		if err := scan(&stream, &l.Partition, &l.Producer, &seq, &m.Item); err != nil {
+			return err
+		}
+		m.Seq = uint64(seq)
+		l.Tenant, l.Stream = names[stream].tenant, names[stream].name
+		s.book.RecallProducer(l, m)
+		return nil
+	})
+}
+
+// recallLetters reads the letters that are open or parked, in order.
+func (s *shard) recallLetters(ctx context.Context, names map[int32]streamKey) error {
+	query := s.lettersNow("_stream, _partition, _epoch, _offset, key, _sum, state") +
+		" WHERE state IN ('open', 'parked') ORDER BY _partition, _epoch, _offset"
+	return s.each(ctx, query, func(scan func(...any) error) error {
+		var stream int32
+		var at penstock.Place
+		var key []byte
+		var sum int64
+		var state penstock.LetterState
+		if err := scan(&stream, &at.Partition, &at.Position.Epoch, &at.Position.Offset, &key, &sum, &state); err != nil {
+			return err
+		}
+		name := names[stream]
+		l := fate.Letter{
+			Lane: penstock.Lane{Tenant: name.tenant, Stream: name.name, Partition: at.Partition},
+			Key:  string(key), Sum: penstock.Checksum(sum), Parked: state == penstock.LetterParked,
+		}
+		s.book.RecallLetter(at, l)
+		return nil
+	})
+}
+
+// lettersNow returns a query for columns of the shard's letters as they are now: each once, with its latest state and reason.
+func (s *shard) lettersNow(columns string) string {
+	var letters, settled []string
+	files := s.list()
+	for i, f := range files {
+		order := ", " + itoa(f.number) + " AS file, rowid AS nth FROM "
+		if f.letters.Load() || i == len(files)-1 {
+			letters = append(letters, "SELECT *"+order+f.table(lettersTable))
+		}
+		if f.settled.Load() {
+			settled = append(settled, "SELECT *"+order+f.table(settledTable))
+		}
+	}
+	all := "(" + strings.Join(letters, " UNION ALL ") + ")"
+	if len(letters) > 1 { // a letter that was taken over from a file before is there twice
+		all = newestOf(all)
+	}
+	if len(settled) == 0 {
+		return "SELECT " + columns + " FROM " + all
+	}
+	return "SELECT " + columns + " FROM (SELECT l.* REPLACE (coalesce(s.state, l.state) AS state, coalesce(s.since, l.since) AS since," +
+		" coalesce(nullif(s.reason, ''), l.reason) AS reason, coalesce(nullif(s.detail, ''), l.detail) AS detail) FROM " +
+		all + " l LEFT JOIN " + newestOf("("+strings.Join(settled, " UNION ALL ")+")") + " s USING (_partition, _epoch, _offset))"
+}
+
+// newestOf keeps of the rows of a letter the one that was added last.
+func newestOf(rows string) string {
+	return "(SELECT * FROM " + rows + " QUALIFY row_number() OVER (PARTITION BY _partition, _epoch, _offset ORDER BY file DESC, nth DESC) = 1)"
+}
+
+// recallIdentities opens the index of identities, and gives it what its own files lack.
+func (s *shard) recallIdentities(ctx context.Context, known registry) error {
+	ids, err := dedup.Open(dedup.Options{
+		FS: vfs.OS(), Dir: filepath.Join(s.dir, "ids"), History: s.db.o.Cluster.ID + " " + s.spec.Name, Partitions: s.db.o.Cluster.Partitions,
+	}, s.ordinals)
+	if err != nil {
+		return err
+	}
+	s.ids = ids
+	if _, err := s.remember(known.sorted()); err != nil {
+		return err
+	}
+	return s.restoreAll(ctx, known)
+}
+
+// restoreAll gives the index all that it lacks.
+func (s *shard) restoreAll(ctx context.Context, known registry) error {
+	names := map[int32]streamKey{}
+	for key, r := range known {
+		names[r.ID] = key
+	}
+	now := s.newest().state.LogTime
+	for _, f := range s.list() {
+		if f.state.LogTime+s.longestWindow() < now {
+			continue
+		}
+		if err := s.restore(ctx, f, names); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mendIdentities makes the index anew if the error says that it is damaged: the files have all that it had.
+func (s *shard) mendIdentities(ctx context.Context, err error) error {
+	if !penstock.Is(err, penstock.Corrupt) {
+		return err
+	}
+	if trace := s.db.o.Trace.SetAside; trace != nil {
+		trace(s.spec.Name, "ids", err)
+	}
+	again := errors.Join(s.ids.Close(), s.recallIdentities(ctx, *s.db.streams.Load()))
+	return penstock.Wrap(penstock.Unavailable, "look up identities", errors.Join(err, again))
+}
+
+// restore gives the index the identities of a file that it does not have.
+func (s *shard) restore(ctx context.Context, f *file, names map[int32]streamKey) error {
+	query := "SELECT _stream, _partition, first, ids FROM " + f.table(batchesTable) + " WHERE NOT carried AND octet_length(ids) > 0" +
+		s.uncovered(names) + " ORDER BY rowid"
+	return s.each(ctx, query, func(scan func(...any) error) error {
+		var stream int32
+		var first int64
+		var packed []byte
+		lane := penstock.Lane{}
+		if err := scan(&stream, &lane.Partition, &first, &packed); err != nil {
+			return err
+		}
+		lane.Tenant, lane.Stream = names[stream].tenant, names[stream].name
+		return s.ids.Restore(lane, first, packed)
+	})
+}
+
+// uncovered returns the condition that leaves out what the index has of every lane.
+func (s *shard) uncovered(names map[int32]streamKey) string {
+	ids := map[streamKey]int32{}
+	for id, key := range names {
+		ids[key] = id
+	}
+	var values []string
+	for lane, next := range s.ordinals {
+		if covered := s.ids.Covered(lane); covered < next {
+			values = append(values, "("+itoa(int(ids[streamKey{lane.Tenant, lane.Stream}]))+", "+itoa(int(lane.Partition))+", "+itoa(int(covered))+")")
+		}
+	}
+	if len(values) == 0 {
+		return " AND false"
+	}
+	return " AND EXISTS (SELECT 1 FROM (VALUES " + strings.Join(values, ", ") + ") AS c(s, p, o)" +
+		" WHERE c.s = _stream AND c.p = _partition AND first + octet_length(ids) // " + packedSize() + " > c.o)"
+}
+
+func packedSize() string { return itoa(dedup.PackedSize) }
+
+// remember tells the index how long each of the streams is remembered. It returns false if all has to be restored for that.
+func (s *shard) remember(streams []registered) (complete bool, err error) {
+	complete = true
+	for _, r := range streams {
+		whole, failed := s.ids.SetWindow(r.Tenant, r.Name, r.Dedup)
+		complete, err = complete && whole, errors.Join(err, failed)
+	}
+	return complete, err
+}
+
+// longestWindow is how long an identity counts at most, whatever its stream.
+func (s *shard) longestWindow() penstock.Micros {
+	var longest penstock.Micros
+	for _, known := range []registry{s.known, s.db.declared} {
+		for _, r := range known {
+			longest = max(longest, penstock.Micros(r.Dedup.Window.Microseconds()))
+		}
+	}
+	return longest
+}
+
+// bringForward moves what a file holds and is needed without it into the newest file, and counts its rows as expired. Done
+// again, after a crash before the file was gone, it does nothing.
+func (s *shard) bringForward(ctx context.Context, f *file) error {
+	if s.newest().state.ExpiredThrough >= f.number {
+		return nil
+	}
+	post := s.post(nil)
+	defer post.end()
+	post.next.ExpiredThrough = f.number
+	if err := s.expire(ctx, f, post); err != nil {
+		return s.outage("expire "+filepath.Base(f.path), err)
+	}
+	if err := s.keepLetters(ctx, f, post); err != nil {
+		return s.outage("keep letters of "+filepath.Base(f.path), err)
+	}
+	post.close()
+	return s.carry(ctx, post)
+}
+
+// expire counts the rows that a file got while it was the newest as expired.
+func (s *shard) expire(ctx context.Context, f *file, post *posting) error {
+	query := "SELECT _stream, _partition, tally, carried FROM " + f.table(batchesTable) + " WHERE carried" +
+		" UNION ALL SELECT _stream, _partition, tally, false FROM (SELECT * FROM " + f.table(batchesTable) + latest("_stream, _partition") + ")"
+	gained := map[penstock.Lane]penstock.Total{}
+	names := map[int32]streamKey{}
+	for key, r := range post.streams {
+		names[r.ID] = key
+	}
+	err := s.each(ctx, query, func(scan func(...any) error) error {
+		var stream int32
+		var text []byte
+		var began bool
+		lane := penstock.Lane{}
+		if err := scan(&stream, &lane.Partition, &text, &began); err != nil {
+			return err
+		}
+		lane.Tenant, lane.Stream = names[stream].tenant, names[stream].name
+		t, err := decodeTally(text)
+		ever := t[penstock.FateStored].Plus(t[penstock.FateExpired])
+		if began {
+			gained[lane] = gained[lane].Minus(ever)
+		} else {
+			gained[lane] = gained[lane].Plus(ever)
+		}
+		return err
+	})
+	for lane, rows := range gained {
+		if rows != (penstock.Total{}) {
+			post.page.Expire(lane, rows)
+		}
+	}
+	return err
+}
+
+// keepLetters writes the letters of a file that are open or parked into the newest file.
+func (s *shard) keepLetters(ctx context.Context, f *file, post *posting) error {
+	query := s.lettersNow(letterColumns) + " WHERE file = " + itoa(f.number) + " AND state IN ('open', 'parked') ORDER BY _partition, _epoch, _offset"
+	var all []penstock.Letter
+	err := s.each(ctx, query, func(scan func(...any) error) error {
+		l, err := scanLetter(scan, post.streams)
+		all = append(all, l)
+		return err
+	})
+	for _, l := range all {
+		id := post.streams[streamKey{penstock.DefaultTenant, l.Stream}].ID
+		r := recordOf(l)
+		s.ledger.addLetter(id, &r, l.State, penstock.Condemned{Reason: l.Reason, Detail: l.Detail})
+	}
+	return err
+}
+
+// begin writes what a new file has to know of the time before it, within the transaction that makes it.
+func (s *shard) begin(ctx context.Context, f *file) error {
+	if s.ids == nil {
+		return nil // it is the first
+	}
+	var failed error
+	streams := *s.db.streams.Load()
+	for lane, t := range s.book.Tallies() {
+		at := f.state.Positions[lane.Partition]
+		_, err := s.conn.ExecContext(ctx, "INSERT INTO "+f.table(batchesTable)+" VALUES (?, ?, ?, ?, ?, ?, ?, ?, true)",
+			streams[streamKey{lane.Tenant, lane.Stream}].ID, int32(lane.Partition), int32(at.Epoch), int64(at.Offset), int64(f.state.LogTime),
+			s.ordinals[lane], []byte{}, encodeTally(t))
+		failed = errors.Join(failed, err)
+	}
+	for lane, m := range s.book.Producers() {
+		_, err := s.conn.ExecContext(ctx, "INSERT INTO "+f.table(producersTable)+" VALUES (?, ?, ?, ?, ?)",
+			streams[streamKey{lane.Tenant, lane.Stream}].ID, int32(lane.Partition), lane.Producer, int64(m.Seq), m.Item)
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
