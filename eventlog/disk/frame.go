@@ -115,6 +115,7 @@ func (f frame) block() (*penstock.Block, error) {
 
 // commit is what a commit frame says of everything before it.
 type commit struct {
+	epoch   penstock.Epoch
 	logTime penstock.Micros
 	next    []penstock.Offset // by partition
 	all     bool              // lanes are all there are, not only those that changed since the commit frame before
@@ -133,7 +134,7 @@ func (f frame) commit() (commit, error) {
 	if len(b) < commitFixed || len(b) < commitFixed+8*int(le.Uint32(b[8:])) {
 		return commit{}, penstock.Errorf(penstock.Corrupt, op, "%d bytes are too few", len(b))
 	}
-	c := commit{logTime: penstock.Micros(le.Uint64(b)), next: make([]penstock.Offset, le.Uint32(b[8:])), all: f.flags == flagAll}
+	c := commit{epoch: penstock.Epoch(le.Uint32(b[12:])), logTime: penstock.Micros(le.Uint64(b)), next: make([]penstock.Offset, le.Uint32(b[8:])), all: f.flags == flagAll}
 	for i := range c.next {
 		c.next[i] = penstock.Offset(le.Uint64(b[commitFixed+8*i:]))
 	}
@@ -204,7 +205,7 @@ func appendCommit(buf []byte, at place, c commit, t *totals) []byte {
 	buf = append(buf, room[:]...)
 	buf = le.AppendUint64(buf, uint64(c.logTime))
 	buf = le.AppendUint32(buf, uint32(len(c.next)))
-	buf = le.AppendUint32(buf, 0)
+	buf = le.AppendUint32(buf, uint32(c.epoch))
 	for _, o := range c.next {
 		buf = le.AppendUint64(buf, uint64(o))
 	}

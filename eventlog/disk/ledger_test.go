@@ -168,7 +168,9 @@ func newSurvey() survey {
 // refused.
 func openAndLook(fs vfs.FS, o Options, led *ledger, last string) survey {
 	s := newSurvey()
-	o.Trace.Damaged = func(d Damage) { s.found = append(s.found, problemf("damage: %v", d)) }
+	if o.Trace.Damaged == nil {
+		o.Trace.Damaged = func(d Damage) { s.found = append(s.found, problemf("damage: %v", d)) }
+	}
 	l, err := Open(fs, testDir, o)
 	if err != nil {
 		s.found = append(s.found, problemf("Open: %v", err))
@@ -255,14 +257,32 @@ func (s *survey) take(led *ledger, r *penstock.Record) {
 
 // judge compares what was seen with what is known at a step.
 func (led *ledger) judge(s survey, step int) []finding {
-	found := s.found
 	if s.lanes == nil {
-		return found
+		return s.found
 	}
+	found := append(s.found, led.judgeRecords(s, step)...)
+	led.mu.Lock()
+	defer led.mu.Unlock()
+	want := lanes{}
+	for name, e := range led.entries {
+		if e.acked <= step || len(s.places[name]) > 0 {
+			for lane, total := range e.lanes {
+				want[lane] = want[lane].Plus(total)
+			}
+		}
+	}
+	if len(found) == 0 && !maps.Equal(s.lanes, want) {
+		found = append(found, problemf("accepted %v, want %v", s.lanes, want))
+	}
+	return found
+}
+
+// judgeRecords is judge without the totals.
+func (led *ledger) judgeRecords(s survey, step int) []finding {
 	led.mu.Lock()
 	defer led.mu.Unlock()
 	safe := led.safeAt(step)
-	want := lanes{}
+	var found []finding
 	for name, e := range led.entries {
 		places := s.places[name]
 		switch {
@@ -275,14 +295,6 @@ func (led *ledger) judge(s survey, step int) []finding {
 		case e.acked <= step && len(places) > 0 && !slices.Equal(places, e.places):
 			found = append(found, problemf("%s was at %v and is at %v", name, e.places, places))
 		}
-		if e.acked <= step || len(places) > 0 {
-			for lane, total := range e.lanes {
-				want[lane] = want[lane].Plus(total)
-			}
-		}
-	}
-	if len(found) == 0 && !maps.Equal(s.lanes, want) {
-		found = append(found, problemf("accepted %v, want %v", s.lanes, want))
 	}
 	return append(found, ordered(s.places)...)
 }

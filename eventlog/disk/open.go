@@ -58,6 +58,9 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.segments = found.segments
+	if len(found.damages) == 0 {
+		l.cutSealed()
+	}
 	if err := l.own(ids); err != nil {
 		return err
 	}
@@ -192,6 +195,24 @@ func (l *Log) resume(last tailScan) error {
 	l.cutOld(last)
 	l.tail = tail{start: l.tail.end, end: l.tail.end, from: slices.Clone(w.next)}
 	return nil
+}
+
+// cutSealed gives back what was made ahead for sealed segments: cutting it off was no promise, and a loss of power may have undone it. On
+// a full disk the start needs that room. What lies beyond the end that the next segment names is void.
+func (l *Log) cutSealed() {
+	for i, s := range l.segments {
+		if i == len(l.segments)-1 || s.size <= s.end {
+			continue
+		}
+		f, err := l.fs.Edit(filepath.Join(l.dir, segmentName(s.id)))
+		if err != nil {
+			continue
+		}
+		if f.Truncate(s.end) == nil {
+			s.size = s.end
+		}
+		_ = f.Close()
+	}
 }
 
 // cutOld gives back what was made ahead for the segment of the process before. Bytes that mean something stay.

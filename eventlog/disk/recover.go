@@ -16,6 +16,7 @@ type tailScan struct {
 	last    int64 // of the bytes that are not zero
 	damages []Damage
 	blocks  []*penstock.Block // of whole frames from end on, which may have been acknowledged
+	ends    []int64           // of these frames
 	dropped int64             // bytes beyond those
 	clean   bool              // nothing follows the last witness but the commit frame that is one
 
@@ -120,7 +121,7 @@ func (r *tailScan) take(f frame) error {
 			if r.start == nil {
 				r.start = slices.Clone(r.next)
 			}
-			r.blocks = append(r.blocks, b)
+			r.blocks, r.ends = append(r.blocks, b), append(r.ends, f.end)
 		} else if err := r.totals.count(b); err != nil {
 			return err
 		}

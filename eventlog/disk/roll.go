@@ -131,7 +131,7 @@ func (l *Log) checkOwner() error {
 // the log.
 func (l *Log) opening(h header, blocks []*penstock.Block) []byte {
 	buf := make([]byte, h.size())
-	buf = appendCommit(buf, place{h.id, h.size()}, commit{logTime: h.logTime, next: h.next, all: true}, l.totals)
+	buf = appendCommit(buf, place{h.id, h.size()}, commit{epoch: h.epoch, logTime: h.logTime, next: h.next, all: true}, l.totals)
 	for _, b := range blocks {
 		buf = packed{block: b}.appendFrame(buf, h.id, int64(len(buf)), h.size())
 	}

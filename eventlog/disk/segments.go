@@ -85,21 +85,6 @@ func loadSegments(files vfs.FS, dir string, m manifest, ids []SegmentID) (loaded
 	return all, nil
 }
 
-// supply returns what the header of a segment would have said.
-func (all *loaded) supply(files vfs.FS, dir string, m manifest, id SegmentID) (header, error) {
-	h := header{id: id, log: m.Log, cluster: m.Cluster, key: m.Key, epoch: m.Epoch, next: make([]penstock.Offset, m.Partitions)}
-	if len(all.segments) == 0 {
-		return h, nil
-	}
-	prev := all.segments[len(all.segments)-1]
-	r, err := scanFile(files, dir, prev, nil)
-	if err != nil {
-		return h, err
-	}
-	h.prev, h.prevEnd, h.next, h.logTime, h.epoch = prev.id, r.end, r.next, r.logTime, prev.epoch
-	return h, nil
-}
-
 // scanSegment scans the last of the segments and sets its end. Where its first commit frame is damaged, what that would have said is
 // found by scanning the one before.
 func scanSegment(files vfs.FS, dir string, segments []*segment) (tailScan, error) {

@@ -25,6 +25,7 @@ type rig struct {
 	led   *ledger
 	o     Options
 	r     *rand.Rand
+	seed  uint64
 	calls atomic.Int64
 }
 
@@ -37,7 +38,9 @@ func newRig(seed uint64, size penstock.Bytes, wrap func(vfs.FS) vfs.FS) *rig {
 	}
 	o := tinyOptions()
 	o.HighWater = -1
-	return &rig{fs: fs, mem: mem, trace: trace, led: newLedger(), o: o, r: rand.New(rand.NewPCG(seed, 1))}
+	g := &rig{fs: fs, mem: mem, trace: trace, led: newLedger(), o: o, seed: seed, r: rand.New(rand.NewPCG(seed, 1))}
+	g.o.SegmentSize = penstock.Bytes(900 + g.r.IntN(1200))
+	return g
 }
 
 // process is a life of a log.
@@ -74,8 +77,9 @@ func (p *process) close() { _ = p.log.Close() }
 // append appends blocks of a caller, one after the other, each of up to 20 records.
 func (p *process) append(caller byte, n int) {
 	for range n {
-		name := fmt.Sprintf("%c%05d", caller, p.calls.Add(1))
-		p.put(name, p.block(name, "clicks", 1+int(p.calls.Load())%20))
+		call := p.calls.Add(1)
+		name := fmt.Sprintf("%c%05d", caller, call)
+		_ = p.put(name, p.block(name, "clicks", 1+rand.New(rand.NewPCG(p.seed, uint64(call))).IntN(20)))
 	}
 }
 

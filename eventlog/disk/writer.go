@@ -195,7 +195,7 @@ func (l *Log) witness(end bool) {
 		return
 	}
 	w.dirty, w.since = false, w.since && !end
-	w.buf = appendCommit(w.buf[:0], place{w.id, w.end}, commit{logTime: l.now(), next: w.next, all: end}, l.totals)
+	w.buf = appendCommit(w.buf[:0], place{w.id, w.end}, commit{epoch: w.epoch, logTime: l.now(), next: w.next, all: end}, l.totals)
 	if _, err := w.file.WriteAt(w.buf, w.end); err != nil {
 		_ = l.cutBack(err)
 		return

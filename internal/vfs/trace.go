@@ -142,9 +142,13 @@ func (s step) apply(data []byte) []byte {
 
 // States yields what a loss of power at this moment may leave: only what was synced; everything; everything but one step, for each
 // step that was not synced; random ones of these steps; and, after a write, that write torn at each sector, with and without its
-// size, and in random sectors. The name says which.
+// size, and in random sectors. The name says which. A state that would hold more than the device is left out: what is freed is not
+// used again before that is durable.
 func (m *Moment) States(r *rand.Rand) iter.Seq2[string, *Memory] {
-	return func(yield func(string, *Memory) bool) {
+	return func(yieldAny func(string, *Memory) bool) {
+		yield := func(how string, state *Memory) bool {
+			return state.size > 0 && state.used() > state.size || yieldAny(how, state)
+		}
 		all := m.pending
 		if !yield("synced", m.state(nil)) {
 			return
