@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // Options configures a Consumer. Reader and Store are required; zero means the default for the rest.
@@ -204,6 +205,7 @@ func (c *Consumer) put(ctx context.Context, b batch) error {
 		err := c.applyOnce(ctx, b.Batch, rows)
 		switch {
 		case err == nil:
+			failpoint.Hit("consumer.applied")
 			c.applied(b, rows, time.Since(began))
 			return nil
 		case penstock.Is(err, penstock.Invalid) && len(b.Condemned) < rows,

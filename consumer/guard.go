@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // guard keeps the mark. All but save is for the goroutine of Run.
@@ -54,6 +55,7 @@ func (g *guard) during(b penstock.Batch, records int, apply func() error) error 
 		return apply()
 	}
 	g.raise(b, records)
+	failpoint.Hit("consumer.marked")
 	err := g.watched(apply)
 	if err != nil {
 		g.lower()

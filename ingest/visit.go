@@ -10,6 +10,7 @@ import (
 	"penstock"
 	"penstock/internal/checksum"
 	"penstock/internal/edge"
+	"penstock/internal/failpoint"
 )
 
 // visit is one request's way through the door. Visits are pooled with all that they need, so that an ordinary request costs the
@@ -98,6 +99,7 @@ func (v *visit) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := v.append(block); err != nil {
 		return err
 	}
+	failpoint.Hit("door.appended")
 	return v.answer(w, r, block)
 }
 

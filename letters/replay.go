@@ -7,6 +7,7 @@ import (
 
 	"penstock"
 	"penstock/internal/edge"
+	"penstock/internal/failpoint"
 )
 
 // replayed is the answer to a page of a replay.
@@ -200,6 +201,7 @@ func (re *replay) append(ctx context.Context, blocks []*penstock.Block) error {
 		err := re.api.o.Log.Append(ctx, attempt...)
 		switch penstock.CodeOf(err) {
 		case "":
+			failpoint.Hit("replay.appended")
 			for _, b := range attempt {
 				re.ends.Raise(b.Ends())
 			}

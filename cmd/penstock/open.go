@@ -180,7 +180,7 @@ func (e *engine) openStore(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	e.database, err = embedded.Open(ctx, e.dir, embedded.Options{
+	e.database, err = embedded.Open(ctx, e.dir, hurried(embedded.Options{
 		Cluster:   e.cluster,
 		Shards:    shardSpecs(e.config.Store, e.cluster.Partitions),
 		Streams:   e.config.streams(),
@@ -188,7 +188,7 @@ func (e *engine) openStore(ctx context.Context) error {
 		LogFirst:  e.logFirst,
 		Tables:    e.systemTables(),
 		Trace:     e.storeTrace(),
-	})
+	}))
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/failpoint"
 	"penstock/internal/logclock"
 	"penstock/internal/vfs"
 )
@@ -176,11 +177,13 @@ func (l *Log) resume(last tailScan) error {
 		if err != nil {
 			return penstock.Wrap(codeOf(err), "begin segment", err)
 		}
+		failpoint.Hit("recover.before-rewrite")
 		return l.begin(f, h, last.blocks)
 	})
 	if err != nil {
 		return err
 	}
+	failpoint.Hit("recover.rewritten")
 	if err := l.totals.count(last.blocks...); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // Retain removes whole segments, oldest first, all of whose records lie below safe and that are older than Keep by log
@@ -27,6 +28,7 @@ func (l *Log) Retain(ctx context.Context, safe penstock.Positions) error {
 	if err := l.withReserve(func() error { return writeManifest(l.fs, l.dir, m) }); err != nil {
 		return penstock.Wrap(codeOf(err), op, err)
 	}
+	failpoint.Hit("retain.pointed")
 	l.manifest.First = m.First
 	l.mu.Lock()
 	l.segments = l.segments[len(old):]
@@ -35,6 +37,7 @@ func (l *Log) Retain(ctx context.Context, safe penstock.Positions) error {
 		if err := l.fs.Remove(filepath.Join(l.dir, segmentName(s.id))); err != nil {
 			return penstock.Wrap(codeOf(err), op, err)
 		}
+		failpoint.Hit("retain.removed")
 		if l.o.Trace.Removed != nil {
 			l.o.Trace.Removed(s.id)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"penstock"
+	"penstock/internal/failpoint"
 	"penstock/internal/vfs"
 )
 
@@ -149,15 +150,19 @@ func (l *Log) begin(f vfs.File, h header, blocks []*penstock.Block) error {
 	if _, err := f.WriteAt(opening, 0); err != nil {
 		return errors.Join(penstock.Wrap(codeOf(err), op, err), f.Close(), l.fs.Remove(spare))
 	}
+	failpoint.Hit("roll.written")
 	if err := f.Sync(); err != nil {
 		return l.fail(penstock.Wrap(penstock.Unknown, op, errors.Join(err, f.Close())))
 	}
+	failpoint.Hit("roll.synced")
 	if err := l.fs.Rename(spare, name); err != nil {
 		return l.fail(penstock.Wrap(penstock.Unknown, op, errors.Join(err, f.Close())))
 	}
+	failpoint.Hit("roll.named")
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return l.fail(penstock.Wrap(penstock.Unknown, op, errors.Join(err, f.Close())))
 	}
+	failpoint.Hit("roll.done")
 	w := &l.w
 	w.file, w.id = f, h.id
 	w.start, w.end = int64(len(opening)), int64(len(opening))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/failpoint"
 	"penstock/internal/logclock"
 	"penstock/internal/vfs"
 )
@@ -122,14 +123,17 @@ func (l *Log) write(g *group) error {
 	}
 	before := slices.Clone(w.next)
 	w.encode(g, l.now())
+	failpoint.Hit("log.before-write")
 	if _, err := w.file.WriteAt(w.buf, w.end); err != nil {
 		w.next = before
 		return l.cutBack(err)
 	}
+	failpoint.Hit("log.written")
 	began := time.Now()
 	if err := w.file.Datasync(); err != nil {
 		return l.fail(penstock.Wrap(penstock.Unknown, "flush segment", err))
 	}
+	failpoint.Hit("log.synced")
 	w.end += int64(len(w.buf))
 	w.dirty, w.since = true, true
 	l.traceSync(g, time.Since(began))
@@ -184,6 +188,7 @@ func (l *Log) publish(g *group, err error) {
 	l.writing = time.Time{}
 	l.mu.Unlock()
 	g.err = err
+	failpoint.Hit("log.published")
 	close(g.done)
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // flush is the writing of a table, in a goroutine of its own.
@@ -147,10 +148,12 @@ func (x *Index) finish(w *writer, f footer) error {
 	if err := w.finish(f); err != nil {
 		return err
 	}
+	failpoint.Hit("ids.written")
 	name := filepath.Join(x.o.Dir, fileName(w.run.first, w.run.last))
 	if err := x.o.FS.Rename(w.run.name, name); err != nil {
 		return err
 	}
+	failpoint.Hit("ids.named")
 	w.run.name = name
 	return x.o.FS.SyncDir(x.o.Dir)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // mergeSoon wakes the merger.
@@ -129,6 +130,7 @@ func (x *Index) merge(inputs []*run) error {
 	x.shelf.Unlock() // from here on nobody reads the inputs
 	for _, in := range inputs {
 		err = errors.Join(err, in.file.Close(), x.o.FS.Remove(in.name))
+		failpoint.Hit("ids.merged")
 	}
 	x.tell(Written{Inputs: len(inputs), IDs: r.ids, LeftOut: m.leftOut, Bytes: penstock.Bytes(r.size)})
 	return penstock.Wrap(penstock.Unavailable, op, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // Apply implements penstock.Store.
@@ -48,6 +49,7 @@ func (s *shard) carry(ctx context.Context, post *posting) error {
 		}
 		return s.outage("apply batch", err)
 	}
+	failpoint.Hit("store.committed")
 	post.keep()
 	s.unsafe, s.committed = true, time.Now()
 	return nil
@@ -154,7 +156,7 @@ func (s *shard) commit(ctx context.Context, next state) error {
 					return err
 				}
 			}
-			return nil
+			return failpoint.Fail("store.before-commit")
 		})
 	})
 }

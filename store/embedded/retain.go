@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // Retain removes files of which no row is to be kept any more, hides rows that are past their stream's time in files that
@@ -114,6 +115,7 @@ func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	if err := s.bringForward(ctx, f); err != nil {
 		return err
 	}
+	failpoint.Hit("expire.brought-forward")
 	s.mu.Lock()
 	s.files = s.files[1:]
 	s.mu.Unlock()
@@ -130,9 +132,11 @@ func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	if err := s.writeManifest(next); err != nil {
 		return err
 	}
+	failpoint.Hit("expire.pointed")
 	if err := errors.Join(s.drop(ctx, f), syncDir(s.dir)); err != nil {
 		return s.outage(op, err)
 	}
+	failpoint.Hit("expire.removed")
 	if d.o.Trace.Removed != nil {
 		d.o.Trace.Removed(s.spec.Name, filepath.Base(f.path), f.state.rows())
 	}

@@ -13,6 +13,7 @@ import (
 	"penstock"
 	"penstock/internal/checksum"
 	"penstock/internal/dedup"
+	"penstock/internal/failpoint"
 	"penstock/internal/fate"
 )
 
@@ -122,9 +123,11 @@ func (s *shard) list() []*file {
 func (s *shard) checkpoint(ctx context.Context) error {
 	began := time.Now()
 	position := s.newest().state.Positions
+	failpoint.Hit("store.before-checkpoint")
 	if err := s.conn.exec(ctx, "CHECKPOINT "+s.newest().alias); err != nil {
 		return s.outage("checkpoint", err)
 	}
+	failpoint.Hit("store.checkpointed")
 	s.mu.Lock()
 	s.safe = position
 	s.mu.Unlock()
@@ -181,6 +184,7 @@ func (s *shard) addFile(ctx context.Context, streams []registered) (*file, error
 	if err := s.createFile(ctx, f, streams); err != nil {
 		return nil, s.outage("make file", errors.Join(err, s.drop(ctx, f)))
 	}
+	failpoint.Hit("file.made")
 	return f, s.outageOrNil("sync directory", syncDir(s.dir))
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"penstock"
+	"penstock/internal/failpoint"
 )
 
 // Users see views: one for each stream, in the instance's own catalog, over the tables of all files of all shards. What
@@ -121,9 +122,11 @@ func (d *Database) roll(ctx context.Context, s *shard, b penstock.Batch) error {
 	if !d.unshown.Load() {
 		return nil
 	}
+	failpoint.Hit("file.dir-synced")
 	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx)); err != nil {
 		return err
 	}
+	failpoint.Hit("file.viewed")
 	d.unshown.Store(false)
 	return nil
 }
