@@ -17,6 +17,10 @@ type StreamCounts struct {
 	Stored             int64   // rows
 	EventsPerSecond    float64 // accepted, about now
 	DedupWindowSeconds float64 // in force; 0: none
+	IDs                int64   // remembered, about
+	Duplicates         int64   // events whose id had had its effect before
+	Dead               int64   // open dead letters
+	Warning            string  // what an operator should know; "": nothing
 }
 
 // streamInfo is a stream in an answer.
@@ -35,6 +39,10 @@ type streamInfo struct {
 	Stored             *int64            `json:"stored,omitempty"`
 	EventsPerSecond    *float64          `json:"events_per_second,omitempty"`
 	DedupWindowSeconds *float64          `json:"dedup_window_seconds,omitempty"`
+	DedupIDs           *int64            `json:"dedup_ids,omitempty"` // remembered, about
+	Duplicates         *int64            `json:"duplicates,omitempty"`
+	Dead               *int64            `json:"dead,omitempty"` // open dead letters
+	Warning            string            `json:"warning,omitempty"`
 }
 
 func (a *API) serveStreams(w http.ResponseWriter, r *http.Request) error {
@@ -86,6 +94,7 @@ func (a *API) streams(ctx context.Context) ([]streamInfo, error) {
 		if c, ok := counts[s.Name]; ok {
 			info.Accepted, info.Stored = known(c.Accepted), known(c.Stored)
 			info.EventsPerSecond, info.DedupWindowSeconds = known(c.EventsPerSecond), known(c.DedupWindowSeconds)
+			info.DedupIDs, info.Duplicates, info.Dead, info.Warning = known(c.IDs), known(c.Duplicates), known(c.Dead), c.Warning
 		}
 		infos = append(infos, info)
 	}

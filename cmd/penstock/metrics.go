@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -32,6 +33,8 @@ type metrics struct {
 	lagEvents, lagSeconds   *prometheus.GaugeVec
 
 	dedupWindow  *prometheus.GaugeVec
+	duplicates   *sums
+	dead         *prometheus.CounterVec
 	queries      *prometheus.CounterVec
 	querySeconds prometheus.Histogram
 	tails        prometheus.Gauge
@@ -60,6 +63,9 @@ func newMetrics(streamLabel func(string) string) *metrics {
 	m.lagEvents = m.gauges("lag_events", "Events in the log that the store has not applied.", "store")
 	m.lagSeconds = m.gauges("lag_seconds", "Age of the oldest event that the store has not applied.", "store")
 	m.dedupWindow = m.gauges("dedup_window_seconds", "Window in which a repeated id is dropped; 0: repeats are not recognised.", "stream")
+	m.duplicates = &sums{about: prometheus.NewDesc(namespace+"_duplicates_total", "Events whose id had had its effect before.", []string{"stream"}, nil)}
+	m.registry.MustRegister(m.duplicates)
+	m.dead = m.counters("dead_events_total", "Events that turned out to be no rows, replays that failed again included.", "stream", "reason")
 	m.queries = m.counters("queries_total", "Statements, by how they ended.", "code")
 	m.querySeconds = m.histogram("query_seconds", "Time of one statement, its wait for a turn included.", prometheus.ExponentialBuckets(0.001, 2, 16))
 	m.tails = m.gauge("tails", "Live tails that are open.")
@@ -105,6 +111,31 @@ func (m *metrics) histogram(name, help string, buckets []float64) prometheus.His
 // value publishes a number that is read when it is scraped.
 func (m *metrics) value(name, help string, read func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: name, Help: help}, read))
+}
+
+// sums are counters that somebody else counts, and that outlive the process.
+type sums struct {
+	about  *prometheus.Desc
+	mu     sync.Mutex
+	values map[string]int64 // by stream
+}
+
+func (s *sums) set(values map[string]int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values = values
+}
+
+// Describe implements prometheus.Collector.
+func (s *sums) Describe(to chan<- *prometheus.Desc) { to <- s.about }
+
+// Collect implements prometheus.Collector.
+func (s *sums) Collect(to chan<- prometheus.Metric) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for stream, n := range s.values {
+		to <- prometheus.MustNewConstMetric(s.about, prometheus.CounterValue, float64(n), stream)
+	}
 }
 
 // logSize publishes how large the log is and may become.

@@ -21,12 +21,18 @@ import (
 
 // journal is a log with all its sides: only here does anyone hold more than one of them.
 type journal interface {
-	penstock.Appender
-	penstock.Reader
-	penstock.Retainer
+	sides
 	// Ready returns why an Append of so many bytes would be refused now, or nil.
 	Ready(size penstock.Bytes) error
 	Close() error
+}
+
+// sides are what the parts see of a log.
+type sides interface {
+	penstock.Appender
+	penstock.Reader
+	penstock.Retainer
+	penstock.Accountant
 }
 
 // engineOptions is what the command line adds to the configuration.
@@ -197,7 +203,11 @@ func (e *engine) openStore(ctx context.Context) error {
 		return err
 	}
 	for i, shard := range e.database.Shards() {
-		e.pumps = append(e.pumps, e.newPump(shardName(e.config.Store[i]), shard))
+		p, err := e.newPump(shardName(e.config.Store[i]), shard)
+		if err != nil {
+			return err
+		}
+		e.pumps = append(e.pumps, p)
 	}
 	return e.adoptStreams()
 }

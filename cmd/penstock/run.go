@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/audit"
 	"penstock/eventlog/writebehind"
 	"penstock/ingest"
 	"penstock/internal/edge"
+	"penstock/letters"
 	"penstock/protocol/jsonevents"
 	"penstock/query"
 )
@@ -24,6 +26,8 @@ type server struct {
 	guard       *edge.Guard
 	door        *ingest.Door
 	query       *query.API
+	letters     *letters.API
+	audit       *audit.Audit
 	certificate *edge.Certificate // nil: plain HTTP
 	listener    net.Listener
 	http        *http.Server
@@ -46,6 +50,9 @@ func openServer(e *engine) (*server, error) {
 	}
 	if e.o.roles.query {
 		s.openQuery()
+		if err := s.openAccounts(); err != nil {
+			return nil, err
+		}
 	}
 	s.registerHealth()
 	var err error
@@ -194,6 +201,8 @@ func (s *server) stopHTTP() {
 	}
 	if s.query != nil {
 		s.query.Close()
+		s.letters.Close()
+		s.audit.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), httpPatience)
 	defer cancel()
@@ -225,6 +234,7 @@ func (s *server) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(logInterval)
 	defer tick.Stop()
 	var stores time.Time
+	narrow := map[string]bool{}
 	refusing := false
 	for {
 		select {
@@ -236,6 +246,7 @@ func (s *server) keepHouse(ctx context.Context) {
 		if time.Since(stores) >= storeInterval {
 			stores = time.Now()
 			err = errors.Join(err, s.database.Retain(ctx))
+			s.watchWindows(narrow)
 		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Warn("retention", "error", err)

@@ -21,10 +21,16 @@ type pump struct {
 	retried time.Time // when it will have been tried again
 }
 
-func (e *engine) newPump(name string, shard penstock.Store) *pump {
+func (e *engine) newPump(name string, shard penstock.Store) (*pump, error) {
 	p := &pump{name: name}
-	p.Consumer = consumer.New(consumer.Options{Reader: e.journal, Store: shard, MaxBatch: batchSize(len(e.config.Store)), Rows: embedded.RowGroup, Trace: e.consumerTrace(p)})
-	return p
+	marker, err := e.openMarker(name)
+	if err != nil {
+		return nil, err
+	}
+	p.Consumer = consumer.New(consumer.Options{
+		Reader: e.journal, Store: shard, MaxBatch: batchSize(len(e.config.Store)), Rows: embedded.RowGroup, Marker: marker, Trace: e.consumerTrace(p),
+	})
+	return p, nil
 }
 
 // batchSize bounds the blocks of a batch: as many as hold a row group for each of so many shards, since a shard finds only
@@ -95,7 +101,7 @@ func later(a, b *float64) *float64 {
 
 // systemTables are the penstock.* tables of this process; penstock.shards is the store's own.
 func (e *engine) systemTables() map[string]embedded.SystemTable {
-	return map[string]embedded.SystemTable{"lag": e.lagTable(), "streams": e.streamTable()}
+	return map[string]embedded.SystemTable{"lag": e.lagTable(), "streams": e.streamTable(), "dlq": e.letterTable()}
 }
 
 // lagTable is penstock.lag: a row for each shard.

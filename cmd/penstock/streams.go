@@ -69,10 +69,20 @@ func (e *engine) streamCounts(ctx context.Context) (map[string]query.StreamCount
 	if err != nil {
 		return nil, err
 	}
+	accounts, err := e.accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	windows := e.database.Windows()
 	counts := map[string]query.StreamCounts{}
 	for _, s := range e.readable() {
 		m := e.traffic.of(s.Name)
-		counts[s.Name] = query.StreamCounts{Accepted: m.total.Load(), Stored: stored[s.Name], EventsPerSecond: m.perSecond()}
+		a := accounts[s.Name]
+		c := query.StreamCounts{
+			Accepted: m.total.Load(), Stored: stored[s.Name], EventsPerSecond: m.perSecond(), Duplicates: a.duplicates, Dead: a.dead,
+		}
+		setWindow(&c, windows[s.Name])
+		counts[s.Name] = c
 	}
 	return counts, nil
 }
@@ -85,6 +95,7 @@ func (e *engine) streamTable() embedded.SystemTable {
 			{Name: "time_field", Type: "VARCHAR"}, {Name: "columns", Type: "VARCHAR"}, {Name: "keep_rows_seconds", Type: "BIGINT"},
 			{Name: "durability", Type: "VARCHAR"}, {Name: "configured", Type: "BOOLEAN"}, {Name: "accepted", Type: "BIGINT"},
 			{Name: "stored", Type: "BIGINT"}, {Name: "events_per_second", Type: "DOUBLE"}, {Name: "dedup_window_seconds", Type: "DOUBLE"},
+			{Name: "duplicates", Type: "BIGINT"}, {Name: "dead", Type: "BIGINT"},
 		},
 		Rows: e.streamRows,
 	}
@@ -110,6 +121,7 @@ func (e *engine) streamRows(ctx context.Context) ([][]any, error) {
 			s.Name, cmp.Or(s.IDField, "id"), cmp.Or(s.KeyField, "key"), cmp.Or(s.TimeField, "time"), string(columns),
 			int64(s.KeepRows / time.Second), cmp.Or(string(s.Durability), string(penstock.DurabilityDisk)), configured[s.Name],
 			n.Accepted, n.Stored, n.EventsPerSecond, n.DedupWindowSeconds,
+			n.Duplicates, n.Dead,
 		})
 	}
 	return rows, nil

@@ -32,6 +32,14 @@ func (e *engine) consumerTrace(p *pump) consumer.Trace {
 			outages.Inc()
 			e.log.Warn("a store cannot take a batch, it will be tried again", "store", p.name, "error", err, "pause", pause)
 		},
+		Condemned: e.condemned,
+		Suspect: func(records, crashes int, wait time.Duration) {
+			e.log.Error("the process ended again and again while it applied the same events, they are tried in parts", "store", p.name,
+				"events", records, "ends", crashes, "wait", wait)
+		},
+		Unmarked: func(err error) {
+			e.log.Warn("what is in hand cannot be noted: an event that ends the process would not be found", "store", p.name, "error", err)
+		},
 	}
 }
 
@@ -159,7 +167,26 @@ func (e *engine) storeTrace() embedded.Trace {
 			m.shed.Add(float64(queries))
 			e.log.Warn("queries were ended so that a batch finds memory", "queries", queries)
 		},
+		Dead: e.dead,
 	}
+}
+
+// refreshAccounts brings the series of the configured streams up to date; of others only the sum of repeats is shown.
+func (e *engine) refreshAccounts(ctx context.Context) {
+	e.metrics.dedupWindow.Reset()
+	windows := e.database.Windows()
+	for _, name := range e.streams.configured() {
+		e.metrics.dedupWindow.WithLabelValues(name).Set(windows[name].InForce.Seconds())
+	}
+	accounts, err := e.accounts(ctx)
+	if err != nil {
+		return
+	}
+	repeats := map[string]int64{}
+	for stream, a := range accounts {
+		repeats[e.metrics.streamLabel(stream)] += a.duplicates
+	}
+	e.metrics.duplicates.set(repeats)
 }
 
 // refreshMetrics brings the series up to date that are read from elsewhere.
@@ -172,8 +199,7 @@ func (e *engine) refreshMetrics(ctx context.Context) {
 		e.metrics.lagEvents.WithLabelValues(p.name).Set(float64(lag.Events))
 		e.metrics.lagSeconds.WithLabelValues(p.name).Set(lag.Seconds)
 	}
-	e.metrics.dedupWindow.Reset()
-	for _, name := range e.streams.configured() {
-		e.metrics.dedupWindow.WithLabelValues(name).Set(0)
+	if e.database != nil {
+		e.refreshAccounts(ctx)
 	}
 }

@@ -51,6 +51,7 @@ func (s *shard) carry(ctx context.Context, post *posting) error {
 	}
 	failpoint.Hit("store.committed")
 	post.keep()
+	post.tell()
 	s.unsafe, s.committed = true, time.Now()
 	return nil
 }

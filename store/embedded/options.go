@@ -42,8 +42,8 @@ type ShardSpec struct {
 
 // SystemTable is a table of the schema penstock: its rows are made when a query reads them.
 type SystemTable struct {
-	Columns []penstock.ResultColumn                    // of types VARCHAR, BIGINT, DOUBLE, BOOLEAN
-	Rows    func(ctx context.Context) ([][]any, error) // of string, int64, float64, bool and nil
+	Columns []penstock.ResultColumn                    // of types VARCHAR, BIGINT, DOUBLE, BOOLEAN, TIMESTAMPTZ
+	Rows    func(ctx context.Context) ([][]any, error) // of string, int64, float64, bool, time.Time and nil
 }
 
 // Trace reports what a database does. Nil functions mean silence.
@@ -59,6 +59,10 @@ type Trace struct {
 	SetAside func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
 	Removed  func(shard, file string, rows int64)
 	Shed     func(queries int) // ended so that a batch finds memory
+
+	// Dead reports, once it is committed, that events of a stream turned out to be no rows for a reason, whether for the first
+	// time or when they were replayed. Those that are parked are not among them.
+	Dead func(stream string, reason penstock.LetterReason, events int)
 }
 
 // The defaults.

@@ -26,8 +26,16 @@ type posting struct {
 	sums         checksum.Stream
 	to           *encoder
 	rows         int64
+	indexed      bool // the identity of the record in hand was not seen before
 
 	parked map[penstock.Place]parked // letters of this batch that wait
+	dead   map[dead]int              // how many became open letters
+}
+
+// dead is what open letters are counted by.
+type dead struct {
+	stream string
+	reason penstock.LetterReason
 }
 
 // post begins a posting. end ends it, committed or not.
@@ -55,6 +63,7 @@ func (p *posting) batch(b penstock.Batch) error {
 			p.next.Since = r.LogTime
 		}
 		p.next.LogTime = max(p.next.LogTime, r.LogTime)
+		p.indexed = false
 		if err := p.page.Take(r, &p.stream); err != nil {
 			return err
 		}
@@ -89,17 +98,14 @@ func (p *posting) count() {
 // close puts the lanes and producers that changed on the ledger.
 func (p *posting) close() {
 	p.count()
-	added := map[penstock.Lane]dedup.Added{}
+	added := map[penstock.Lane]int64{}
 	for one := range p.ids.Added() {
-		added[one.Lane] = one
+		added[one.Lane] = int64(len(one.Packed) / dedup.PackedSize)
 	}
 	p.page.Tallies(func(l penstock.Lane, t penstock.Tally) {
 		row := laneRow{
 			stream: p.streams[streamKey{l.Tenant, l.Stream}].ID, partition: l.Partition, next: p.next.Positions[l.Partition],
-			logTime: p.next.LogTime, first: p.shard.ordinals[l], tally: t,
-		}
-		if one, ok := added[l]; ok {
-			row.first, row.ids = one.First, one.Packed
+			ordinal: p.shard.ordinals[l] + added[l], tally: t,
 		}
 		p.shard.ledger.addLane(row)
 	})
@@ -125,11 +131,32 @@ func (p *posting) keep() {
 	s.position = p.next.Positions
 }
 
+// tell reports what became a letter. The batch is committed, and no lock for readers is held.
+func (p *posting) tell() {
+	if trace := p.shard.db.o.Trace.Dead; trace != nil {
+		for one, events := range p.dead {
+			trace(one.stream, one.reason, events)
+		}
+	}
+}
+
+func (p *posting) found(s penstock.LetterState, why penstock.Condemned) {
+	if s != penstock.LetterOpen {
+		return
+	}
+	if p.dead == nil {
+		p.dead = map[dead]int{}
+	}
+	p.dead[dead{p.name, why.Reason}]++
+}
+
 // seen implements fate.Seen.
 func (p *posting) seen(r *penstock.Record) (bool, error) {
 	lane := penstock.Lane{Tenant: r.Tenant, Stream: r.Stream, Partition: r.Partition}
 	id := p.shard.db.partitioner.IdentityOf(r.Tenant, r.Stream, r.Key, r.ID)
-	return p.ids.Seen(lane, id, r.LogTime)
+	seen, err := p.ids.Seen(lane, id, r.LogTime)
+	p.indexed = !seen && err == nil
+	return seen, err
 }
 
 // Row implements fate.Sink. A record with a checksum is as the door checked it; one without has to be checked here.
@@ -142,7 +169,7 @@ func (p *posting) Row(r *penstock.Record) *penstock.Condemned {
 		err = unfit(r)
 	}
 	if err == nil {
-		err = p.to.add(p.known.ID, r)
+		err = p.to.add(p.known.ID, r, p.indexed)
 	}
 	if err != nil {
 		return condemned(err)
@@ -162,7 +189,8 @@ func condemned(err error) *penstock.Condemned {
 
 // Letter implements fate.Sink.
 func (p *posting) Letter(r *penstock.Record, s penstock.LetterState, why penstock.Condemned) {
-	p.shard.ledger.addLetter(p.known.ID, r, s, why)
+	p.shard.ledger.addLetter(p.known.ID, r, letterRow{s, why, p.indexed})
+	p.found(s, why)
 	if s == penstock.LetterParked {
 		p.note(r, why)
 	}
@@ -171,6 +199,7 @@ func (p *posting) Letter(r *penstock.Record, s penstock.LetterState, why penstoc
 // Settle implements fate.Sink.
 func (p *posting) Settle(at penstock.Place, s penstock.LetterState, why penstock.Condemned, since penstock.Micros) {
 	p.shard.ledger.addSettled(at, s, why, since)
+	p.found(s, why)
 }
 
 // plain returns text that any database takes, and not too much of it.

@@ -53,7 +53,7 @@ func latest(group string) string {
 
 // recallLanes reads the tallies. The newest file has those of all lanes: it began with what the one before ended with.
 func (s *shard) recallLanes(ctx context.Context, names map[int32]streamKey) error {
-	query := "SELECT _stream, _partition, first + octet_length(ids) // " + packedSize() + ", tally FROM " + s.newest().table(batchesTable) +
+	query := "SELECT _stream, _partition, ordinal, tally FROM " + s.newest().table(batchesTable) +
 		latest("_stream, _partition")
 	return s.each(ctx, query, func(scan func(...any) error) error {
 		var stream int32
@@ -141,110 +141,6 @@ func newestOf(rows string) string {
 	return "(SELECT * FROM " + rows + " QUALIFY row_number() OVER (PARTITION BY _partition, _epoch, _offset ORDER BY file DESC, nth DESC) = 1)"
 }
 
-// recallIdentities opens the index of identities, and gives it what its own files lack.
-func (s *shard) recallIdentities(ctx context.Context, known registry) error {
-	ids, err := dedup.Open(dedup.Options{
-		FS: vfs.OS(), Dir: filepath.Join(s.dir, "ids"), History: s.db.o.Cluster.ID + " " + s.spec.Name, Partitions: s.db.o.Cluster.Partitions,
-	}, s.ordinals)
-	if err != nil {
-		return err
-	}
-	s.ids = ids
-	if _, err := s.remember(known.sorted()); err != nil {
-		return err
-	}
-	return s.restoreAll(ctx, known)
-}
-
-// restoreAll gives the index all that it lacks.
-func (s *shard) restoreAll(ctx context.Context, known registry) error {
-	names := map[int32]streamKey{}
-	for key, r := range known {
-		names[r.ID] = key
-	}
-	now := s.newest().state.LogTime
-	for _, f := range s.list() {
-		if f.state.LogTime+s.longestWindow() < now {
-			continue
-		}
-		if err := s.restore(ctx, f, names); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mendIdentities makes the index anew if the error says that it is damaged: the files have all that it had.
-func (s *shard) mendIdentities(ctx context.Context, err error) error {
-	if !penstock.Is(err, penstock.Corrupt) {
-		return err
-	}
-	if trace := s.db.o.Trace.SetAside; trace != nil {
-		trace(s.spec.Name, "ids", err)
-	}
-	again := errors.Join(s.ids.Close(), s.recallIdentities(ctx, *s.db.streams.Load()))
-	return penstock.Wrap(penstock.Unavailable, "look up identities", errors.Join(err, again))
-}
-
-// restore gives the index the identities of a file that it does not have.
-func (s *shard) restore(ctx context.Context, f *file, names map[int32]streamKey) error {
-	query := "SELECT _stream, _partition, first, ids FROM " + f.table(batchesTable) + " WHERE NOT carried AND octet_length(ids) > 0" +
-		s.uncovered(names) + " ORDER BY rowid"
-	return s.each(ctx, query, func(scan func(...any) error) error {
-		var stream int32
-		var first int64
-		var packed []byte
-		lane := penstock.Lane{}
-		if err := scan(&stream, &lane.Partition, &first, &packed); err != nil {
-			return err
-		}
-		lane.Tenant, lane.Stream = names[stream].tenant, names[stream].name
-		return s.ids.Restore(lane, first, packed)
-	})
-}
-
-// uncovered returns the condition that leaves out what the index has of every lane.
-func (s *shard) uncovered(names map[int32]streamKey) string {
-	ids := map[streamKey]int32{}
-	for id, key := range names {
-		ids[key] = id
-	}
-	var values []string
-	for lane, next := range s.ordinals {
-		if covered := s.ids.Covered(lane); covered < next {
-			values = append(values, "("+itoa(int(ids[streamKey{lane.Tenant, lane.Stream}]))+", "+itoa(int(lane.Partition))+", "+itoa(int(covered))+")")
-		}
-	}
-	if len(values) == 0 {
-		return " AND false"
-	}
-	return " AND EXISTS (SELECT 1 FROM (VALUES " + strings.Join(values, ", ") + ") AS c(s, p, o)" +
-		" WHERE c.s = _stream AND c.p = _partition AND first + octet_length(ids) // " + packedSize() + " > c.o)"
-}
-
-func packedSize() string { return itoa(dedup.PackedSize) }
-
-// remember tells the index how long each of the streams is remembered. It returns false if all has to be restored for that.
-func (s *shard) remember(streams []registered) (complete bool, err error) {
-	complete = true
-	for _, r := range streams {
-		whole, failed := s.ids.SetWindow(r.Tenant, r.Name, r.Dedup)
-		complete, err = complete && whole, errors.Join(err, failed)
-	}
-	return complete, err
-}
-
-// longestWindow is how long an identity counts at most, whatever its stream.
-func (s *shard) longestWindow() penstock.Micros {
-	var longest penstock.Micros
-	for _, known := range []registry{s.known, s.db.declared} {
-		for _, r := range known {
-			longest = max(longest, penstock.Micros(r.Dedup.Window.Microseconds()))
-		}
-	}
-	return longest
-}
-
 // bringForward moves what a file holds and is needed without it into the newest file, and counts its rows as expired. Done
 // again, after a crash before the file was gone, it does nothing.
 func (s *shard) bringForward(ctx context.Context, f *file) error {
@@ -311,7 +207,7 @@ func (s *shard) keepLetters(ctx context.Context, f *file, post *posting) error {
 	for _, l := range all {
 		id := post.streams[streamKey{penstock.DefaultTenant, l.Stream}].ID
 		r := recordOf(l)
-		s.ledger.addLetter(id, &r, l.State, penstock.Condemned{Reason: l.Reason, Detail: l.Detail})
+		s.ledger.addLetter(id, &r, letterRow{l.State, penstock.Condemned{Reason: l.Reason, Detail: l.Detail}, false})
 	}
 	return err
 }
@@ -325,9 +221,9 @@ func (s *shard) begin(ctx context.Context, f *file) error {
 	streams := *s.db.streams.Load()
 	for lane, t := range s.book.Tallies() {
 		at := f.state.Positions[lane.Partition]
-		_, err := s.conn.ExecContext(ctx, "INSERT INTO "+f.table(batchesTable)+" VALUES (?, ?, ?, ?, ?, ?, ?, ?, true)",
-			streams[streamKey{lane.Tenant, lane.Stream}].ID, int32(lane.Partition), int32(at.Epoch), int64(at.Offset), int64(f.state.LogTime),
-			s.ordinals[lane], []byte{}, encodeTally(t))
+		_, err := s.conn.ExecContext(ctx, "INSERT INTO "+f.table(batchesTable)+" VALUES (?, ?, ?, ?, ?, ?, true)",
+			streams[streamKey{lane.Tenant, lane.Stream}].ID, int32(lane.Partition), int32(at.Epoch), int64(at.Offset),
+			s.ordinals[lane], encodeTally(t))
 		failed = errors.Join(failed, err)
 	}
 	for lane, m := range s.book.Producers() {

@@ -32,7 +32,7 @@ type shard struct {
 	conn      conn
 	encoders  map[tableName]*encoder
 	ledger    *ledger
-	ids       *dedup.Index
+	ids       *dedup.Index            // replaced under both locks
 	ordinals  map[penstock.Lane]int64 // of the next identity
 	sums      checksum.Hasher
 	logged    penstock.Bytes // about what the write-ahead log holds beyond the last checkpoint

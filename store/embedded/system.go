@@ -115,6 +115,8 @@ func systemType(name string) (duckdb.TypeInfo, error) {
 		return duckdb.NewTypeInfo(duckdb.TYPE_DOUBLE)
 	case "BOOLEAN":
 		return duckdb.NewTypeInfo(duckdb.TYPE_BOOLEAN)
+	case "TIMESTAMPTZ":
+		return duckdb.NewTypeInfo(duckdb.TYPE_TIMESTAMP_TZ)
 	}
 	return nil, fmt.Errorf("type %s is none of a system table", name)
 }
