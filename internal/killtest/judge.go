@@ -1,27 +1,22 @@
 package killtest
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"iter"
-	"os/exec"
-	"path/filepath"
 
 	"penstock"
 	"penstock/internal/check"
 )
 
 // page is the rows behind a place, in the order of their places.
-const page = `select id, key, cast(data as varchar), _partition, _epoch, _offset from ` + stream + `
+const page = `select stream, id, key, cast(data as varchar), _partition, _epoch, _offset, _replay_of from %s
 where %s and (_partition > %d or _partition = %d and (_epoch > %d or _epoch = %d and _offset > %d))
 order by _partition, _epoch, _offset limit %d`
 
 // misread counts rows whose columns are not what their events say.
-const misread = `select count(*) from ` + stream + ` where %s and
+const misread = `select count(*) from %s where %s and
 (json_extract_string(data, '$.amount') <> cast(amount as varchar) or json_extract_string(data, '$.country') <> country)`
 
 // ofClients is the condition that selects the events of the clients from first to last.
@@ -38,7 +33,7 @@ func (t *tester) rows(ctx context.Context, where string) iter.Seq2[*check.Entry,
 			if !started {
 				offset = -1
 			}
-			table, err := t.ask().SQL(ctx, fmt.Sprintf(page, where, last.Partition, last.Partition, last.Epoch, last.Epoch, offset, t.pageRows))
+			table, err := t.ask().SQL(ctx, fmt.Sprintf(page, everything(), where, last.Partition, last.Partition, last.Epoch, last.Epoch, offset, t.pageRows))
 			if err != nil {
 				yield(nil, err)
 				return
@@ -60,34 +55,41 @@ func (t *tester) rows(ctx context.Context, where string) iter.Seq2[*check.Entry,
 }
 
 func entryOf(row []any) (check.Entry, error) {
-	if len(row) != 6 {
+	if len(row) != 8 {
 		return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%d columns", len(row))
 	}
 	var place [3]int64
 	for i := range place {
-		n, ok := row[3+i].(json.Number)
+		n, ok := row[4+i].(json.Number)
 		v, err := n.Int64()
 		if !ok || err != nil {
-			return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%v is no place", row[3:])
+			return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%v is no place", row[4:])
 		}
 		place[i] = v
 	}
 	text := func(i int) string { s, _ := row[i].(string); return s } // NULL is told from what was sent by the event itself
-	return check.Entry{
+	e := check.Entry{
 		Partition: penstock.Partition(place[0]), Epoch: penstock.Epoch(place[1]), Offset: penstock.Offset(place[2]),
-		Stream: stream, ID: text(0), Key: text(1), Body: check.Text(text(2)),
-	}, nil
+		Stream: text(0), ID: text(1), Key: text(2), Body: check.Text(text(3)),
+	}
+	if of := text(7); of != "" {
+		if _, err := fmt.Sscanf(of, "%d:%d", &e.ReplayOf.Epoch, &e.ReplayOf.Offset); err != nil {
+			return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%q is no position", of)
+		}
+	}
+	return e, nil
 }
 
-// judgeRound judges the events of one round by their rows, and counts those of all.
+// judgeRound judges the events of one round by their rows and letters, and counts those of all.
 func (t *tester) judgeRound(ctx context.Context, r *Round, writers []*writer) error {
-	where := ofClients(writers[0].client, writers[len(writers)-1].client)
+	first, last := writers[0].client, writers[len(writers)-1].client
+	where := ofClients(first, last)
 	var history []check.Record
 	for _, w := range writers {
 		history = append(history, w.attempts...)
 	}
 	v, err := check.Judge(check.Run{
-		Config: check.Config{Seed: t.Seed}, Rows: t.rows(ctx, where),
+		Config: check.Config{Seed: t.Seed}, Rows: t.rows(ctx, where), Letters: t.lettersOf(ctx, first, last),
 		History: func(yield func(*check.Record, error) bool) {
 			for i := range history {
 				if !yield(&history[i], nil) {
@@ -103,7 +105,15 @@ func (t *tester) judgeRound(ctx context.Context, r *Round, writers []*writer) er
 	if err := t.countMisread(ctx, r, where); err != nil {
 		return err
 	}
-	total, err := t.ask().Number(ctx, "select count(*) from "+stream)
+	if err := t.audit(ctx, r); err != nil {
+		return err
+	}
+	return t.countRows(ctx, r)
+}
+
+// countRows compares the number of all rows with what it should be.
+func (t *tester) countRows(ctx context.Context, r *Round) error {
+	total, err := t.countAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,97 +124,23 @@ func (t *tester) judgeRound(ctx context.Context, r *Round, writers []*writer) er
 	return nil
 }
 
-// take notes what a verdict says.
-func (r *Round) take(v *check.Verdict) {
-	r.Stored = v.Counts.Rows
-	for _, x := range v.Violations {
-		r.Problems = append(r.Problems, fmt.Sprintf("%s %s: %s", x.Property, x.Class, x.Sentence))
-	}
-	for class, n := range v.Classes {
-		r.Problems = append(r.Problems, fmt.Sprintf("%s: %d in all", class, n))
-	}
+func (t *tester) countAll(ctx context.Context) (int64, error) {
+	return t.ask().Number(ctx, "select count(*) from "+everything())
 }
 
 func (t *tester) countMisread(ctx context.Context, r *Round, where string) error {
-	n, err := t.ask().Number(ctx, fmt.Sprintf(misread, where))
+	n, err := t.ask().Number(ctx, fmt.Sprintf(misread, everything(), where))
 	if err == nil && n != 0 {
 		r.Problems = append(r.Problems, fmt.Sprintf("%d rows have a column that is not their event's", n))
 	}
 	return err
 }
 
-// exportRows writes all rows into the run's directory, a partition at a time.
-func (t *tester) exportRows(ctx context.Context) error {
-	e, err := t.recorder.Dir().Export(check.RowsExport)
-	if err != nil {
-		return err
+// audit asks the server what became of all events. It has to know, since nothing is behind.
+func (t *tester) audit(ctx context.Context, r *Round) error {
+	a, err := t.tallies(ctx)
+	if err == nil && !a.OK {
+		r.Problems = append(r.Problems, fmt.Sprintf("the audit is not content: %+v", a))
 	}
-	defer e.Close()
-	for p := range partitions {
-		for row, err := range t.rows(ctx, fmt.Sprintf("_partition = %d", p)) {
-			if err == nil {
-				err = e.Write(row)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return e.Close()
-}
-
-// exportLog writes what the log holds into the run's directory, as the offline command reads it after the server has stopped.
-func (t *tester) exportLog(ctx context.Context) error {
-	e, err := t.recorder.Dir().Export(check.LogExport)
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	c := exec.CommandContext(ctx, t.Program, "log", "dump", filepath.Join(t.Dir, "data"), "-o", "json")
-	var said bytes.Buffer
-	c.Stderr = &said
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := c.Start(); err != nil {
-		return penstock.Wrap(penstock.Internal, "dump log", err)
-	}
-	reading := copyRecords(e, out)
-	_, _ = io.Copy(io.Discard, out) // an error means that it has ended
-	if err := c.Wait(); err != nil {
-		return penstock.Wrap(penstock.Internal, "dump log", fmt.Errorf("%w: %s", err, said.Bytes()))
-	}
-	if reading != nil {
-		return reading
-	}
-	return e.Close()
-}
-
-// copyRecords turns the lines of a dump into lines of an export.
-func copyRecords(to *check.Export, from io.Reader) error {
-	lines := bufio.NewScanner(from)
-	lines.Buffer(nil, 16<<20)
-	for lines.Scan() {
-		var r struct {
-			Stream    string
-			Partition penstock.Partition
-			Position  string
-			ReplayOf  penstock.Position `json:"replay_of"`
-			ID, Key   string
-			Body      string
-		}
-		err := json.Unmarshal(lines.Bytes(), &r)
-		e := check.Entry{Partition: r.Partition, Stream: r.Stream, ID: r.ID, Key: r.Key, Body: check.Text(r.Body), ReplayOf: r.ReplayOf}
-		if err == nil {
-			_, err = fmt.Sscanf(r.Position, "%d:%d", &e.Epoch, &e.Offset)
-		}
-		if err != nil {
-			return penstock.Errorf(penstock.Internal, "read dump", "%.200s: %w", lines.Bytes(), err)
-		}
-		if err := to.Write(e); err != nil {
-			return err
-		}
-	}
-	return penstock.Wrap(penstock.Internal, "read dump", lines.Err())
+	return err
 }

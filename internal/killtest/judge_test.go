@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -25,8 +26,12 @@ type door struct {
 	refuse func(request int) int // status; 0: the answer is lost although the events are kept; 202: none
 	change func(rows []check.Entry) []check.Entry
 
+	poison     bool // some events are
+	unbalanced bool // what the audit says
+
 	mu       sync.Mutex
 	requests int
+	letters  []check.Entry
 	rows     []check.Entry
 	has      map[string]bool
 }
@@ -35,8 +40,19 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if r.URL.Path == "/v1/sql" {
+	switch {
+	case r.URL.Path == "/v1/sql":
 		d.answer(w, body)
+		return
+	case r.URL.Path == "/v1/dlq":
+		d.list(w)
+		return
+	case r.URL.Path == "/v1/audit":
+		fmt.Fprintf(w, `{"ok":%t,"streams":[]}`, !d.unbalanced)
+		return
+	case strings.HasPrefix(r.URL.Path, "/v1/dlq/"):
+		i, _ := strconv.Atoi(path.Base(r.URL.Path)) // as list named it
+		fmt.Fprintf(w, `{"body":%s}`, d.letters[i].Body)
 		return
 	}
 	status := http.StatusAccepted
@@ -51,7 +67,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	n := 0
 	for line := range strings.Lines(string(body)) {
-		d.keep(strings.TrimSuffix(line, "\n"))
+		d.keep(path.Base(path.Dir(r.URL.Path)), strings.TrimSuffix(line, "\n"))
 		n++
 	}
 	if status == 0 {
@@ -61,8 +77,19 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"accepted":%d,"rejected_count":0,"receipt":"r"}`, n)
 }
 
-// keep stores an event, once.
-func (d *door) keep(line string) {
+// list shows the letters on one page.
+func (d *door) list(w http.ResponseWriter) {
+	all := []letter{}
+	for i, e := range d.letters {
+		all = append(all, letter{Place: strconv.Itoa(i), Stream: e.Stream, ID: e.ID, Key: e.Key,
+			Partition: e.Partition, Epoch: e.Epoch, Offset: e.Offset, State: penstock.LetterOpen, Reason: "bad_type"})
+	}
+	// An error means that the client has gone.
+	_ = json.NewEncoder(w).Encode(map[string]any{"letters": all})
+}
+
+// keep stores an event, once. One that is poison becomes a letter.
+func (d *door) keep(stream, line string) {
 	e, err := check.ParseEvent([]byte(line))
 	id := check.EventID(e.Client, e.Seq)
 	if err != nil || d.has[id] {
@@ -70,7 +97,12 @@ func (d *door) keep(line string) {
 	}
 	d.has[id] = true
 	p := penstock.Partition(len(e.Key)) // 3 or 4
-	d.rows = append(d.rows, check.Entry{Partition: p, Epoch: 1, Offset: penstock.Offset(len(d.rows)), Stream: stream, ID: id, Key: e.Key, Body: check.Text(line)})
+	entry := check.Entry{Partition: p, Epoch: 1, Offset: penstock.Offset(len(d.has)), Stream: stream, ID: id, Key: e.Key, Body: check.Text(line)}
+	if strings.Contains(line, `"late_1"`) {
+		d.letters = append(d.letters, entry)
+	} else {
+		d.rows = append(d.rows, entry)
+	}
 }
 
 var cursor = regexp.MustCompile(`_partition > (\d+) or .*_epoch > (\d+) or .*_offset > (-?\d+)\)\)\s+order by .* limit (\d+)`)
@@ -93,7 +125,7 @@ func (d *door) answer(w http.ResponseWriter, body []byte) {
 		limit, _ := strconv.Atoi(m[4])
 		for _, e := range rows {
 			if (int(e.Partition) > p || int(e.Partition) == p && int(e.Offset) > offset) && len(out) < limit {
-				out = append(out, []any{e.ID, e.Key, string(e.Body), e.Partition, e.Epoch, e.Offset})
+				out = append(out, []any{e.Stream, e.ID, e.Key, string(e.Body), e.Partition, e.Epoch, e.Offset, nil})
 			}
 		}
 	} else if strings.Contains(q.Query, "json_extract_string") {
@@ -117,11 +149,16 @@ func (d *door) post(t *testing.T) Round {
 	}
 	defer recorder.Close()
 	// The second of two rows at one place is seen only within a page; beyond its end the count of all rows tells.
-	k := &tester{Options: Options{Seed: 5}, recorder: recorder, pageRows: 4, server: &child.Process{URL: s.URL}}
+	k := newTester(Options{Seed: 5})
+	k.recorder, k.pageRows, k.server = recorder, 4, &child.Process{URL: s.URL}
 	if d.change != nil {
 		k.pageRows = 1000
 	}
-	writers := []*writer{k.newWriter(8, 3), k.newWriter(9, 1)}
+	writers := []*writer{k.newWriter(8, sources[0], 3), k.newWriter(9, sources[1], 1)}
+	if d.poison {
+		writers[0] = k.newWriter(8, sources[1], poisonous)
+		writers[0].poison = `,"late_1":"text"`
+	}
 	for _, w := range writers {
 		ctx, stop := context.WithCancel(t.Context())
 		answers := 0
@@ -164,6 +201,24 @@ func TestRefusalsAndLostAnswersAreRetried(t *testing.T) {
 	r := d.post(t)
 	if len(r.Problems) != 0 || r.Acked != r.Sent || r.Stored != r.Sent || d.requests < 8 {
 		t.Fatalf("%+v, %d requests", r, d.requests)
+	}
+}
+
+// TestLettersAreJudged turns poison into letters, and one that is none.
+func TestLettersAreJudged(t *testing.T) {
+	r := (&door{poison: true}).post(t)
+	if len(r.Problems) != 0 || r.Dead != 3 || r.Stored != r.Sent-3 {
+		t.Fatalf("%+v", r)
+	}
+	r = (&door{poison: true, change: func(rows []check.Entry) []check.Entry { return rows[1:] }}).post(t)
+	if !slices.ContainsFunc(r.Problems, func(p string) bool { return strings.Contains(p, string(check.Lost)) }) {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestAnAuditThatIsNotContentIsAProblem(t *testing.T) {
+	if r := (&door{unbalanced: true}).post(t); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "audit") {
+		t.Fatalf("%+v", r)
 	}
 }
 

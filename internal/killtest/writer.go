@@ -20,20 +20,23 @@ type writer struct {
 	recorder *check.Recorder
 	maker    *check.Maker
 	client   uint32
+	source   source
 	batch    int
+	poison   string // a member that makes an event poison; "": none are
 	random   *rand.Rand
 	http     *http.Client
 
 	attempts []check.Record // as they ended
 	sent     int64
 	acked    int64
+	requests int         // operations, which number the requests of a source that does
 	unknown  *check.Call // the last attempt, if it has no answer
 	body     []byte      // of the last attempt
 }
 
-func (t *tester) newWriter(client uint32, batch int) *writer {
+func (t *tester) newWriter(client uint32, s source, batch int) *writer {
 	return &writer{
-		recorder: t.recorder, maker: check.NewMaker(t.Seed, client), client: client, batch: batch,
+		recorder: t.recorder, maker: check.NewMaker(t.Seed, client), client: client, source: s, batch: batch,
 		random: rand.New(rand.NewPCG(t.Seed, uint64(client))),
 		http:   &http.Client{Timeout: answerPatience, Transport: &http.Transport{MaxIdleConnsPerHost: 1}},
 	}
@@ -43,13 +46,19 @@ func (t *tester) newWriter(client uint32, batch int) *writer {
 func (w *writer) work(ctx context.Context, url string, answered func()) {
 	defer w.http.CloseIdleConnections()
 	for ctx.Err() == nil && w.unknown == nil {
-		first := w.maker.Next()
+		next := check.Record{Kind: check.Post, Client: w.client, Stream: w.source.stream, Seq: w.maker.Next(), Count: w.batch}
 		w.body = w.body[:0]
-		for range w.batch {
-			w.body = append(w.maker.Append(w.body, w.key(), w.rest()), '\n')
+		for i := range w.batch {
+			rest := w.rest()
+			if w.poison != "" && (next.Seq+uint64(i))%poisonous == poisonous/2 {
+				rest += w.poison
+				next.Poison = append(next.Poison, i)
+			}
+			w.body = append(w.maker.Append(w.body, w.key(), rest), '\n')
 		}
 		w.sent += int64(w.batch)
-		call := w.recorder.Begin(check.Record{Kind: check.Post, Client: w.client, Stream: stream, Seq: first, Count: w.batch})
+		w.requests++
+		call := w.recorder.Begin(next)
 		w.settle(ctx, url, call)
 		if w.unknown == nil {
 			answered()
@@ -64,7 +73,7 @@ func (w *writer) settle(ctx context.Context, url string, call *check.Call) {
 		w.attempts = append(w.attempts, call.Record)
 		switch call.Outcome {
 		case check.Ok:
-			w.acked += int64(call.Count)
+			w.acked += int64(call.Accepted)
 			return
 		case check.Unknown:
 			w.unknown = call
@@ -100,7 +109,16 @@ func (w *writer) resolve(ctx context.Context, url string) error {
 // attempt posts the body once. The request is not bound to a context: it ends when the server answers or dies.
 func (w *writer) attempt(url string, call *check.Call) {
 	defer call.End()
-	r, err := w.http.Post(url+"/v1/streams/"+stream+"/events?verbose=1", "application/x-ndjson", bytes.NewReader(w.body))
+	req, err := http.NewRequest(http.MethodPost, url+"/v1/streams/"+w.source.stream+"/events?verbose=1", bytes.NewReader(w.body))
+	if err != nil {
+		call.Code = err.Error()
+		return
+	}
+	req.Header.Set("Content-Type", "application/x-ndjson")
+	if w.source.numbers {
+		req.Header.Set("Penstock-Producer", fmt.Sprintf("writer-%d/%d", w.client, w.requests))
+	}
+	r, err := w.http.Do(req)
 	if err != nil {
 		call.Code = err.Error()
 		return
@@ -114,9 +132,9 @@ func (w *writer) attempt(url string, call *check.Call) {
 	call.Answered(r.StatusCode, r.Header.Get("Retry-After"), body)
 }
 
-// key is the same one for three events of ten.
+// key is the same one for three events of ten, where the source has a hot one.
 func (w *writer) key() string {
-	if w.random.IntN(10) < 3 {
+	if w.source.hot && w.random.IntN(10) < 3 {
 		return "hot"
 	}
 	return fmt.Sprintf("k%03d", w.random.IntN(1000))

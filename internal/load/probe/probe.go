@@ -85,6 +85,15 @@ func (p *Probe) Lag(ctx context.Context) (Lag, error) {
 	return l, err
 }
 
+// Ask sends a JSON body to a path, or with a nil one asks for it, and reads the answer into out.
+func (p *Probe) Ask(ctx context.Context, path string, body []byte, out any) error {
+	method := http.MethodGet
+	if body != nil {
+		method = http.MethodPost
+	}
+	return p.ask(ctx, method, path, body, out)
+}
+
 // Get asks a path and drops the answer.
 func (p *Probe) Get(ctx context.Context, path string) error {
 	return p.ask(ctx, http.MethodGet, path, nil, nil)
