@@ -77,7 +77,7 @@ func New(l Limits) *Book {
 	}
 }
 
-// Recall tells an empty book what a store has kept: a lane's tally.
+// Recall tells a book that no page was opened of what a store has kept: a lane's tally.
 func (b *Book) Recall(l penstock.Lane, t penstock.Tally) { b.lanes[l] = t }
 
 // RecallProducer tells it how far a producer came.
@@ -98,8 +98,17 @@ func (b *Book) RecallLetter(at penstock.Place, l Letter) {
 // Tallies returns the tally of every lane.
 func (b *Book) Tallies() map[penstock.Lane]penstock.Tally { return maps.Clone(b.lanes) }
 
+// Tally returns the tally of a lane.
+func (b *Book) Tally(l penstock.Lane) penstock.Tally { return b.lanes[l] }
+
 // Producers returns how far every producer came. The caller does not change the map.
 func (b *Book) Producers() map[ProducerLane]Mark { return b.producers }
+
+// Letter returns a letter that is open or parked, and whether there is one.
+func (b *Book) Letter(at penstock.Place) (Letter, bool) {
+	l, ok := b.letters[at]
+	return l, ok
+}
 
 // Open reports whether a letter is there that can be replayed or dropped.
 func (b *Book) Open(at penstock.Place) (Letter, bool) {

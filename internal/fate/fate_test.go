@@ -2,6 +2,7 @@ package fate
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -221,4 +222,60 @@ func TestExpire(t *testing.T) {
 	if got := g.book.Tallies()[lane][penstock.FateStored]; got != (penstock.Total{Events: 1, Lo: 2 << 60}) {
 		t.Fatalf("left with %+v", got)
 	}
+}
+
+// Letters of one key are as cheap as those of many.
+func TestManyLettersOfAKey(t *testing.T) {
+	const many = 5000
+	g := newRig(t, penstock.Stream{Name: "s"}, Limits{})
+	var records, replays []*penstock.Record
+	for i := range many {
+		records = append(records, g.rec("1/k=bad"))
+		replays = append(replays, replayOf(&penstock.Record{
+			Event: records[i].Event, Tenant: penstock.DefaultTenant, Stream: "s", Partition: 1, Position: penstock.Position{Epoch: 2, Offset: penstock.Offset(i)},
+		}, penstock.Offset(i+1)))
+		replays[i].Body = nil
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for _, all := range [][]*penstock.Record{records, replays} {
+		page := g.book.Begin(g.desk, nil, nil)
+		for _, r := range all {
+			if err := page.Take(r, &g.stream); err != nil {
+				t.Fatal(err)
+			}
+		}
+		page.Keep()
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / many; each > 5000 {
+		t.Fatalf("a letter took %d bytes", each)
+	}
+	g.counts(many, 0, 0, 0, 0, 0)
+}
+
+// A page that is dropped leaves nothing in a queue.
+func TestDroppedPageLeavesTheQueue(t *testing.T) {
+	g := newRig(t, penstock.Stream{Name: "s", HaltKey: true}, Limits{})
+	g.apply("letter 1 open bad_json; letter 2 parked ; letter 3 parked ", g.rec("1/k=bad"), g.rec("2/k"), g.rec("3/k"))
+	page := g.book.Begin(g.desk, nil, nil)
+	for _, r := range []*penstock.Record{g.rec("dropped/k"), replayOf(g.rec("1/k"), 1), g.rec("too/k=bad"), g.rec("dropped/k")} {
+		if err := page.Take(r, &g.stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.next = 3
+	g.apply("letter 4 parked ; letter 5 parked ", g.rec("4/k"), g.rec("5/k"))
+	g.apply("row 1; settle 1 replayed; row 2; settle 2 replayed; row 3; settle 3 replayed; row 4; settle 4 replayed; row 5; settle 5 replayed",
+		replayOf(g.rec("1/k"), 1))
+	g.counts(5, 0, 0, 0, 0, 0)
+}
+
+// Letters are replayed in any order.
+func TestReplaysInAnyOrder(t *testing.T) {
+	g := newRig(t, penstock.Stream{Name: "s"}, Limits{})
+	g.apply("letter 1 open bad_json; letter 2 open bad_json; letter 3 open bad_json", g.rec("1/k=bad"), g.rec("2/k=bad"), g.rec("3/k=bad"))
+	g.stream.HaltKey = true
+	g.apply("row 2; settle 2 replayed; letter 4 parked ; row 1; settle 1 replayed; row 3; settle 3 replayed; row 4; settle 5 replayed; row 5",
+		replayOf(g.rec("2/k"), 2), g.rec("4/k"), replayOf(g.rec("1/k"), 1), replayOf(g.rec("3/k"), 3), g.rec("5/k"))
 }

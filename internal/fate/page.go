@@ -1,10 +1,6 @@
 package fate
 
-import (
-	"slices"
-
-	"penstock"
-)
+import "penstock"
 
 // Sink is where the outcome of a page goes: a store's encoder.
 type Sink interface {
@@ -149,7 +145,9 @@ func (p *Page) bury(e *entry, r *penstock.Record, state penstock.LetterState, wh
 	}
 	p.note(at, change{letter: l})
 	if l.Key != "" {
-		p.setQueue(keyLane{e.lane, l.Key}, append(slices.Clip(p.queue(keyLane{e.lane, l.Key})), at))
+		// Beyond its end a queue of the book belongs to the page that is open, of which there is one at a time.
+		k := keyLane{e.lane, l.Key}
+		p.setQueue(k, append(p.queue(k), at))
 	}
 	p.sink.Letter(r, state, why)
 	return nil

@@ -1,6 +1,8 @@
 package fate
 
 import (
+	"slices"
+
 	"penstock"
 )
 
@@ -54,12 +56,11 @@ func (p *Page) closed(e *entry, at penstock.Place, l Letter, now penstock.Micros
 		return nil
 	}
 	k := keyLane{e.lane, l.Key}
-	var left []penstock.Place
-	for _, other := range p.queue(k) {
-		if other != at {
-			left = append(left, other)
-		}
+	queue := p.queue(k)
+	if len(queue) > 0 && queue[0] == at { // most often: letters are replayed in their order
+		return p.release(e, k, queue[1:], now)
 	}
+	left := slices.DeleteFunc(slices.Clone(queue), func(other penstock.Place) bool { return other == at })
 	return p.release(e, k, left, now)
 }
 
