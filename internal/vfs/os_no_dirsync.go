@@ -1,0 +1,5 @@
+//go:build mutant_no_dirsync
+
+package vfs
+
+const syncsDirs = false

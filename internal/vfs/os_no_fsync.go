@@ -1,0 +1,5 @@
+//go:build mutant_no_fsync
+
+package vfs
+
+const syncsFiles = false
