@@ -22,6 +22,7 @@ import (
 type Options struct {
 	Program string   // path of the executable
 	Args    []string // without --url-file, which Start adds
+	Env     []string // beside the parent's, of which nothing that begins with PENSTOCK_ is passed on
 	Dir     string   // working directory, also the place of the URL file
 	Log     io.Writer
 }
@@ -52,7 +53,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	p := &Process{exited: make(chan struct{})}
 	p.command = exec.Command(o.Program, append(o.Args, "--url-file", path)...)
 	p.command.Dir = o.Dir
-	p.command.Env = withoutSettings(os.Environ())
+	p.command.Env = append(withoutSettings(os.Environ()), o.Env...)
 	p.command.Stderr = &said
 	if o.Log != nil {
 		p.command.Stderr = io.MultiWriter(o.Log, &said)
