@@ -102,7 +102,7 @@ func Run(ctx context.Context, o Options, done func(Round)) (Sum, error) {
 	if err := t.firstStart(ctx); err != nil {
 		return Sum{}, err
 	}
-	sum := Sum{Rounds: o.Rounds}
+	var sum Sum
 	for i := range o.Rounds {
 		r := Round{Number: i + 1, Batch: batches[i%len(batches)]}
 		if i%3 == 2 {
@@ -111,6 +111,7 @@ func Run(ctx context.Context, o Options, done func(Round)) (Sum, error) {
 		if err := t.round(ctx, &r); err != nil {
 			return sum, fmt.Errorf("round %d: %w", i+1, err)
 		}
+		sum.Rounds++
 		sum.Kills += 1 + r.Again
 		sum.Problems += len(r.Problems)
 		done(r)

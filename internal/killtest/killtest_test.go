@@ -49,9 +49,9 @@ func TestAnswersSurviveKill(t *testing.T) {
 }
 
 // build makes the program that is to be killed.
-func build(t *testing.T) string {
+func build(t *testing.T, tags ...string) string {
 	path := filepath.Join(t.TempDir(), "penstock")
-	c := exec.CommandContext(t.Context(), "go", "build", "-tags", "duckdb_arrow", "-o", path, "penstock/cmd/penstock")
+	c := exec.CommandContext(t.Context(), "go", "build", "-tags", strings.Join(append(tags, "duckdb_arrow"), ","), "-o", path, "penstock/cmd/penstock")
 	c.Stderr = os.Stderr
 	if err := c.Run(); err != nil {
 		t.Fatalf("build: %v", err)

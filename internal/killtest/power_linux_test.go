@@ -1,0 +1,152 @@
+package killtest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+var (
+	powerRounds = flag.Int("power-rounds", 1, "how often each file system loses power")
+	powerKinds  = flag.Int("power-kinds", 2, "how many of the kinds of file systems lose power")
+	mutant      = flag.String("mutant", "", "no_fsync or no_dirsync: lose power under a program with this fault, which must be found")
+)
+
+// withinNamespace is set for the process that may mount.
+const withinNamespace = "PENSTOCK_TEST_MOUNTS"
+
+// TestPowerLoss runs the program on file systems that lose power (FS_IOC_SHUTDOWN without flushing the log): what was not synced is
+// lost as it is then. The mounts are in a namespace of their own, so they go with the process however it ends.
+func TestPowerLoss(t *testing.T) {
+	if os.Getenv(withinNamespace) == "" {
+		enterNamespace(t)
+		return
+	}
+	for i, v := range variants[:min(*powerKinds, len(variants))] {
+		t.Run(v.name, func(t *testing.T) {
+			if *mutant != "" {
+				findMutant(t, v)
+				return
+			}
+			sum, err := losePower(t, v, *seed+uint64(i))
+			if err != nil {
+				t.Error(err)
+			}
+			fmt.Println(sum.Torture("power"), "#", v.name)
+		})
+	}
+}
+
+// enterNamespace runs the test once more, in a mount namespace of its own.
+func enterNamespace(t *testing.T) {
+	if missing := missingForMounts(); missing != "" {
+		fmt.Fprintf(os.Stderr, "LEFT OUT: loss of power on real file systems: %s\n", missing)
+		return
+	}
+	o := []string{"-program", *program}
+	if *program == "" {
+		o[1] = build(t, mutantTag()...)
+	}
+	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.run=^TestPowerLoss$", "-test.v")...)...)
+	c.Env = append(os.Environ(), withinNamespace+"=1")
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // and its mounts are private
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// missingForMounts names what a machine lacks.
+func missingForMounts() string {
+	if os.Geteuid() != 0 {
+		return "it takes root"
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		return "there are no loop devices"
+	}
+	for _, v := range variants[:min(*powerKinds, len(variants))] {
+		if _, err := exec.LookPath(v.mkfs[0]); err != nil {
+			return "there is no " + v.mkfs[0]
+		}
+	}
+	return ""
+}
+
+// losePower is a run on one file system.
+func losePower(t *testing.T, v variant, seed uint64) (Sum, error) {
+	vol := newVolume(t, v)
+	checkLoss(t.Context(), t, vol)
+	o := Options{
+		Program: *program, Dir: t.TempDir(), Rounds: *powerRounds, Seed: seed, Poison: *poison, Events: 50_000,
+		Fail: vol.losePower, Data: filepath.Join(vol.dir, "data"),
+	}
+	var all []Round
+	sum, err := Run(t.Context(), o, func(r Round) {
+		all = append(all, r)
+		for _, p := range r.Problems {
+			if *mutant == "" {
+				t.Errorf("round %d: %s", r.Number, p)
+			}
+		}
+	})
+	var table strings.Builder
+	if printing := Table(&table, all); printing != nil {
+		t.Error(printing)
+	}
+	t.Logf("seed %d\n%s", seed, table.String())
+	return sum, err
+}
+
+// findMutant is content only if a program with a planted fault does not pass: it loses something, or cannot start again.
+func findMutant(t *testing.T, v variant) {
+	sum, err := losePower(t, v, *seed)
+	if err == nil && sum.Problems == 0 {
+		t.Errorf("%s passed %d rounds", *mutant, sum.Rounds)
+	}
+	fmt.Printf("mutant %s: %d rounds of %d, %d problems, %v\n", *mutant, sum.Rounds, *powerRounds, sum.Problems, err)
+}
+
+func mutantTag() []string {
+	if *mutant == "" {
+		return nil
+	}
+	return []string{"mutant_" + *mutant}
+}
+
+// checkLoss fails unless a file system that lost power keeps what was synced and not what was not: else the rounds prove nothing.
+func checkLoss(ctx context.Context, t *testing.T, vol *volume) {
+	t.Helper()
+	kept, lost := filepath.Join(vol.dir, "kept"), filepath.Join(vol.dir, "lost")
+	for _, name := range []string{kept, lost} {
+		f, err := os.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("text"); err != nil {
+			t.Fatal(err)
+		}
+		if name == kept {
+			if err := f.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := vol.losePower(ctx, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(kept); err != nil || string(text) != "text" {
+		t.Fatalf("what was synced is lost: %q, %v", text, err)
+	}
+	if text, err := os.ReadFile(lost); err == nil && string(text) == "text" {
+		t.Fatal("what was not synced is not lost")
+	}
+}
