@@ -31,6 +31,7 @@ var commands = [...]func(*program) *cobra.Command{
 	newLogCommand,
 	newConfigCommand,
 	newBenchCommand,
+	newProveCommand,
 	newVersionCommand,
 }
 

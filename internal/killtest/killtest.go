@@ -75,8 +75,9 @@ type tester struct {
 	random   *rand.Rand
 	recorder *check.Recorder
 	total    int64 // rows so far
-	late     int   // columns that were declared after their events had been sent
-	pageRows int   // how many are asked for at once
+	kills    int
+	late     int // columns that were declared after their events had been sent
+	pageRows int // how many are asked for at once
 	server   *child.Process
 	letters  map[string]*check.Entry // by place: those whose bodies are known
 }
@@ -86,7 +87,7 @@ func newTester(o Options) *tester {
 }
 
 // Run does the rounds, hands each to done, and ends with an orderly stop and a check of everything. It fails when the
-// server cannot be run; what is wrong with the data is in the rounds' Problems. It ends only processes that it started.
+// server cannot be run, which is no less wrong where it could before; what is wrong with the data is in the rounds' Problems. It ends only processes that it started.
 func Run(ctx context.Context, o Options, done func(Round)) (Sum, error) {
 	t := newTester(o)
 	if err := t.configure(); err != nil {
@@ -112,7 +113,7 @@ func Run(ctx context.Context, o Options, done func(Round)) (Sum, error) {
 			return sum, fmt.Errorf("round %d: %w", i+1, err)
 		}
 		sum.Rounds++
-		sum.Kills += 1 + r.Again
+		sum.Kills = t.kills
 		sum.Problems += len(r.Problems)
 		done(r)
 	}

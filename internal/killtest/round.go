@@ -88,6 +88,7 @@ func (r *Round) count(writers []*writer) {
 
 // fail makes the fault.
 func (t *tester) fail(ctx context.Context) error {
+	t.kills++
 	if t.Fail == nil {
 		t.kill()
 		return nil

@@ -110,15 +110,8 @@ func (osFS) Free(dir string) (free, total penstock.Bytes, err error) {
 
 type osFile struct{ *os.File }
 
-func (f osFile) Sync() error {
-	if !syncsFiles {
-		return nil
-	}
-	return f.File.Sync()
-}
-
 func (f osFile) Datasync() error {
-	if !syncsFiles {
+	if !syncsData {
 		return nil
 	}
 	for {

@@ -2,5 +2,5 @@
 
 package vfs
 
-// syncsFiles is false only in a program that a test has to find out: one that does not sync its files.
-const syncsFiles = true
+// syncsData is false only in a program that a test has to find out: one that answers before its data is synced.
+const syncsData = true

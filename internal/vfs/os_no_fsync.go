@@ -2,4 +2,4 @@
 
 package vfs
 
-const syncsFiles = false
+const syncsData = false
