@@ -74,3 +74,8 @@ func (e *entry) pack(to []byte) {
 	binary.BigEndian.PutUint64(to[8:], e.b)
 	binary.LittleEndian.PutUint32(to[16:], e.second)
 }
+
+// AppendPacked appends an identity as Restore reads it.
+func AppendPacked(dst []byte, id penstock.Identity, logTime penstock.Micros) []byte {
+	return binary.LittleEndian.AppendUint32(append(dst, id[:]...), secondOf(logTime))
+}

@@ -21,6 +21,7 @@ const (
 	logTimeColumn
 	replayOfColumn
 	sumColumn
+	indexedColumn
 	declaredColumns // the first of them
 )
 
@@ -42,7 +43,8 @@ func baseColumns() []baseColumn {
 		offsetColumn:    {"_offset", "BIGINT"},
 		logTimeColumn:   {"_log_time", "TIMESTAMPTZ"},
 		replayOfColumn:  {"_replay_of", "VARCHAR"},
-		sumColumn:       {"_sum", "BIGINT"},
+		sumColumn:       {"_sum", "BIGINT USING COMPRESSION uncompressed"}, // nothing else is smaller, and trying costs
+		indexedColumn:   {"_indexed", "BOOLEAN"},
 	}
 }
 
@@ -60,6 +62,7 @@ func baseFields() []arrow.Field {
 		logTimeColumn:   arrowField("_log_time", penstock.Timestamp, 0, 0),
 		replayOfColumn:  arrowField("_replay_of", penstock.Text, 0, 0),
 		sumColumn:       arrowField("_sum", penstock.Bigint, 0, 0),
+		indexedColumn:   arrowField("_indexed", penstock.Boolean, 0, 0),
 	}
 }
 
@@ -93,8 +96,9 @@ func newEncoder(table tableName, declared []penstock.Column) (*encoder, error) {
 	return e, nil
 }
 
-// add encodes a record of a stream. If a value does not fit its column it changes nothing and says why.
-func (e *encoder) add(stream int32, r *penstock.Record) error {
+// add encodes a record of a stream; indexed says that its identity got an ordinal. If a value does not fit its column it changes
+// nothing and says why.
+func (e *encoder) add(stream int32, r *penstock.Record, indexed bool) error {
 	if err := e.parse(r.Body); err != nil {
 		return err
 	}
@@ -119,6 +123,7 @@ func (e *encoder) add(stream int32, r *penstock.Record) error {
 		c[replayOfColumn].null()
 	}
 	c[sumColumn].int64(int64(r.Sum))
+	c[indexedColumn].bool(indexed)
 	for i, column := range e.declared {
 		c[declaredColumns+i].cell(column.Type, e.cells[i])
 	}

@@ -11,7 +11,7 @@ import (
 
 // What a file keeps beside rows, in the same transactions, and only ever adds to. docs/format/shard.md has the columns.
 const (
-	batchesTable   tableName = "batches"       // a row for each batch and lane: its identities, and the tally up to it
+	batchesTable   tableName = "batches"       // a row for each batch and lane: its ordinal and tally then
 	producersTable tableName = "producers"     // a row for each batch, lane and producer: how far that came
 	lettersTable   tableName = "letters"       // dead letters as they arose
 	settledTable   tableName = "letter_states" // what became of them later
@@ -21,10 +21,10 @@ const (
 func ledgerTables(f *file) []string {
 	const place = "_partition INTEGER, _epoch INTEGER, _offset BIGINT"
 	return []string{
-		"CREATE TABLE " + f.table(batchesTable) + " (_stream INTEGER, " + place + ", _log_time BIGINT, first BIGINT, ids BLOB, tally BLOB, carried BOOLEAN)",
+		"CREATE TABLE " + f.table(batchesTable) + " (_stream INTEGER, " + place + ", ordinal BIGINT, tally BLOB, carried BOOLEAN)",
 		"CREATE TABLE " + f.table(producersTable) + " (_stream INTEGER, _partition INTEGER, producer VARCHAR, seq BIGINT, item INTEGER)",
 		"CREATE TABLE " + f.table(lettersTable) + " (_stream INTEGER, " + place + ", id BLOB, key BLOB, time BIGINT, received_at BIGINT, _log_time BIGINT, " +
-			"body BLOB, flags INTEGER, _sum BIGINT, reason VARCHAR, detail VARCHAR, state VARCHAR, since BIGINT)",
+			"body BLOB, flags INTEGER, _sum BIGINT, _indexed BOOLEAN, reason VARCHAR, detail VARCHAR, state VARCHAR, since BIGINT)",
 		"CREATE TABLE " + f.table(settledTable) + " (" + place + ", reason VARCHAR, detail VARCHAR, state VARCHAR, since BIGINT)",
 	}
 }
@@ -40,14 +40,14 @@ func newLedger() *ledger {
 	}
 	long := func(name string) arrow.Field { return arrowField(name, penstock.Bigint, 0, 0) }
 	text := func(name string) arrow.Field { return arrowField(name, penstock.Text, 0, 0) }
+	flag := func(name string) arrow.Field { return arrowField(name, penstock.Boolean, 0, 0) }
 	stream, partition, epoch := integerField("_stream"), integerField("_partition"), integerField("_epoch")
 	fields := func(all ...arrow.Field) []arrow.Field { return all }
 	return &ledger{
-		batches: newSheet(batchesTable, 6, fields(stream, partition, epoch, long("_offset"), long("_log_time"), long("first"), blob("ids"), blob("tally"),
-			arrowField("carried", penstock.Boolean, 0, 0))),
+		batches:   newSheet(batchesTable, 5, fields(stream, partition, epoch, long("_offset"), long("ordinal"), blob("tally"), flag("carried"))),
 		producers: newSheet(producersTable, 2, fields(stream, partition, text("producer"), long("seq"), integerField("item"))),
 		letters: newSheet(lettersTable, 9, fields(stream, partition, epoch, long("_offset"), blob("id"), blob("key"), long("time"), long("received_at"),
-			long("_log_time"), blob("body"), integerField("flags"), long("_sum"), text("reason"), text("detail"), text("state"), long("since"))),
+			long("_log_time"), blob("body"), integerField("flags"), long("_sum"), flag("_indexed"), text("reason"), text("detail"), text("state"), long("since"))),
 		settled: newSheet(settledTable, 4, fields(partition, epoch, long("_offset"), text("reason"), text("detail"), text("state"), long("since"))),
 	}
 }
@@ -65,9 +65,7 @@ type laneRow struct {
 	stream    int32
 	partition penstock.Partition
 	next      penstock.Position
-	logTime   penstock.Micros
-	first     int64  // ordinal of the first of the identities
-	ids       []byte // packed: docs/format/ids.md
+	ordinal   int64 // of the lane's next identity
 	tally     penstock.Tally
 	carried   bool // brought over from the file before
 }
@@ -78,11 +76,9 @@ func (l *ledger) addLane(r laneRow) {
 	c[1].int32(int32(r.partition))
 	c[2].int32(int32(r.next.Epoch))
 	c[3].int64(int64(r.next.Offset))
-	c[4].int64(int64(r.logTime))
-	c[5].int64(r.first)
-	c[6].text(r.ids)
-	c[7].text(encodeTally(r.tally))
-	c[8].bool(r.carried)
+	c[4].int64(r.ordinal)
+	c[5].text(encodeTally(r.tally))
+	c[6].bool(r.carried)
 }
 
 func (l *ledger) addProducer(stream int32, p fate.ProducerLane, m fate.Mark) {
@@ -94,7 +90,14 @@ func (l *ledger) addProducer(stream int32, p fate.ProducerLane, m fate.Mark) {
 	c[4].int32(int32(m.Item))
 }
 
-func (l *ledger) addLetter(stream int32, r *penstock.Record, s penstock.LetterState, why penstock.Condemned) {
+// letterRow is what a row of letters says beside the record.
+type letterRow struct {
+	state   penstock.LetterState
+	why     penstock.Condemned
+	indexed bool // the record's identity got an ordinal
+}
+
+func (l *ledger) addLetter(stream int32, r *penstock.Record, as letterRow) {
 	c := l.letters.row()
 	c[0].int32(stream)
 	c[1].int32(int32(r.Partition))
@@ -108,10 +111,11 @@ func (l *ledger) addLetter(stream int32, r *penstock.Record, s penstock.LetterSt
 	c[9].text(r.Body)
 	c[10].int32(int32(r.Flags))
 	c[11].int64(int64(r.Sum))
-	c[12].text([]byte(why.Reason))
-	c[13].text(plain(why.Detail))
-	c[14].text([]byte(s))
-	c[15].int64(int64(r.LogTime))
+	c[12].bool(as.indexed)
+	c[13].text([]byte(as.why.Reason))
+	c[14].text(plain(as.why.Detail))
+	c[15].text([]byte(as.state))
+	c[16].int64(int64(r.LogTime))
 }
 
 func (l *ledger) addSettled(at penstock.Place, s penstock.LetterState, why penstock.Condemned, since penstock.Micros) {

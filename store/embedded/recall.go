@@ -7,9 +7,7 @@ import (
 	"strings"
 
 	"penstock"
-	"penstock/internal/dedup"
 	"penstock/internal/fate"
-	"penstock/internal/vfs"
 )
 
 // recall fills the book and the index of identities with what the files hold. The newest file is attached to be written.

@@ -1,0 +1,178 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"penstock"
+	"penstock/internal/dedup"
+	"penstock/internal/vfs"
+)
+
+// Identities need no place of their own: each that got an ordinal belongs to a row or to a letter, which says so, and is a hash of
+// its stream, key and id. Rows of a lane, in the order of the log, have its ordinals in turn; batches say which was the next at some positions.
+
+// recallIdentities opens the index of identities, and gives it what its own files lack.
+func (s *shard) recallIdentities(ctx context.Context, known registry) error {
+	ids, err := dedup.Open(dedup.Options{
+		FS: vfs.OS(), Dir: filepath.Join(s.dir, "ids"), History: s.db.o.Cluster.ID + " " + s.spec.Name, Partitions: s.db.o.Cluster.Partitions,
+	}, s.ordinals)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.ids = ids
+	s.mu.Unlock()
+	if _, err := s.remember(known.sorted()); err != nil {
+		return err
+	}
+	return s.restoreAll(ctx, known)
+}
+
+// restoreAll gives the index all that it lacks.
+func (s *shard) restoreAll(ctx context.Context, known registry) error {
+	names := map[int32]streamKey{}
+	for key, r := range known {
+		names[r.ID] = key
+	}
+	starts, err := s.starts(ctx, known, names)
+	if err != nil || len(starts) == 0 {
+		return err
+	}
+	now := s.newest().state.LogTime
+	for _, f := range s.list() {
+		if f.state.LogTime+s.longestWindow() < now {
+			continue
+		}
+		if err := s.restore(ctx, f, starts); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start is where the identities of a lane begin that the index lacks.
+type start struct {
+	stream  int32
+	lane    penstock.Lane
+	from    penstock.Position
+	ordinal int64 // of the first identity there
+}
+
+// starts returns the lanes of which the index lacks something.
+func (s *shard) starts(ctx context.Context, known registry, names map[int32]streamKey) ([]*start, error) {
+	var lacking []string
+	for lane, next := range s.ordinals {
+		if covered := s.ids.Covered(lane); covered < next {
+			id := known[streamKey{lane.Tenant, lane.Stream}].ID
+			lacking = append(lacking, "("+itoa(int(id))+", "+itoa(int(lane.Partition))+", "+itoa(int(covered))+")")
+		}
+	}
+	if len(lacking) == 0 {
+		return nil, nil
+	}
+	var batches []string
+	for _, f := range s.list() {
+		batches = append(batches, "SELECT *, "+itoa(f.number)+" AS file, rowid AS nth FROM "+f.table(batchesTable))
+	}
+	// Of each lane the last row at which the index was not lacking yet; if there is none, the oldest that was carried over.
+	query := "SELECT s, p, coalesce(max(" + rowOrder + ") FILTER (ordinal <= o), min(" + rowOrder + ") FILTER (carried)) AS row FROM (" +
+		strings.Join(batches, " UNION ALL ") + ") JOIN (VALUES " + strings.Join(lacking, ", ") + ") AS c(s, p, o) ON s = _stream AND p = _partition GROUP BY s, p"
+	query = "SELECT s, p, coalesce(row[3], 0), coalesce(row[4], 0), coalesce(row[5], 0) FROM (" + query + ")"
+	var all []*start
+	err := s.each(ctx, query, func(scan func(...any) error) error {
+		var one start
+		err := scan(&one.stream, &one.lane.Partition, &one.from.Epoch, &one.from.Offset, &one.ordinal)
+		one.lane.Tenant, one.lane.Stream = names[one.stream].tenant, names[one.stream].name
+		all = append(all, &one)
+		return err
+	})
+	return all, err
+}
+
+// rowOrder compares rows of batches by when they were added, and brings along what is wanted of them.
+const rowOrder = "[file, nth, _epoch, _offset, ordinal]"
+
+// restore gives the index the identities of a file, and moves the starts on.
+func (s *shard) restore(ctx context.Context, f *file, starts []*start) error {
+	lanes := map[penstock.Lane]*start{}
+	byID := map[int32]streamKey{}
+	var values []string
+	for _, one := range starts {
+		lanes[one.lane] = one
+		byID[one.stream] = streamKey{one.lane.Tenant, one.lane.Stream}
+		values = append(values, "("+itoa(int(one.stream))+", "+itoa(int(one.lane.Partition))+", "+itoa(int(one.from.Epoch))+", "+itoa(int(one.from.Offset))+")")
+	}
+	const columns = "_stream, _partition, _epoch, _offset, epoch_us(_log_time) AS logged, encode(coalesce(key, '')) AS key, encode(id) AS id"
+	parts := []string{"SELECT _stream, _partition, _epoch, _offset, _log_time AS logged, key, id FROM " + f.table(lettersTable) + " WHERE _indexed"}
+	for table := range *f.tables.Load() {
+		parts = append(parts, "SELECT "+columns+" FROM "+f.table(table)+" WHERE _indexed")
+	}
+	query := "SELECT _stream, _partition, logged, key, id FROM (" + strings.Join(parts, " UNION ALL ") + ") JOIN (VALUES " + strings.Join(values, ", ") +
+		") AS c(s, p, e, o) ON s = _stream AND p = _partition WHERE (_epoch, _offset) >= (e, o) ORDER BY _stream, _partition, _epoch, _offset"
+	var packed []byte
+	var of *start
+	flush := func() error {
+		if of == nil || len(packed) == 0 {
+			return nil
+		}
+		err := s.ids.Restore(of.lane, of.ordinal, packed)
+		of.ordinal += int64(len(packed) / dedup.PackedSize)
+		packed = packed[:0]
+		return err
+	}
+	err := s.each(ctx, query, func(scan func(...any) error) error {
+		var stream int32
+		var p penstock.Partition
+		var at penstock.Micros
+		var key, id []byte
+		if err := scan(&stream, &p, &at, &key, &id); err != nil {
+			return err
+		}
+		name := byID[stream]
+		if of == nil || of.stream != stream || of.lane.Partition != p || len(packed) >= 1<<20 {
+			if err := flush(); err != nil {
+				return err
+			}
+			of = lanes[penstock.Lane{Tenant: name.tenant, Stream: name.name, Partition: p}]
+		}
+		packed = dedup.AppendPacked(packed, s.db.partitioner.IdentityOf(name.tenant, name.name, key, id), at)
+		return nil
+	})
+	return errors.Join(err, flush())
+}
+
+// mendIdentities makes the index anew if the error says that it is damaged: the files have all that it had.
+func (s *shard) mendIdentities(ctx context.Context, err error) error {
+	if !penstock.Is(err, penstock.Corrupt) {
+		return err
+	}
+	if trace := s.db.o.Trace.SetAside; trace != nil {
+		trace(s.spec.Name, "ids", err)
+	}
+	again := errors.Join(s.ids.Close(), s.recallIdentities(ctx, *s.db.streams.Load()))
+	return penstock.Wrap(penstock.Unavailable, "look up identities", errors.Join(err, again))
+}
+
+// remember tells the index how long each of the streams is remembered. It returns false if all has to be restored for that.
+func (s *shard) remember(streams []registered) (complete bool, err error) {
+	complete = true
+	for _, r := range streams {
+		whole, failed := s.ids.SetWindow(r.Tenant, r.Name, r.Dedup)
+		complete, err = complete && whole, errors.Join(err, failed)
+	}
+	return complete, err
+}
+
+// longestWindow is how long an identity counts at most, whatever its stream.
+func (s *shard) longestWindow() penstock.Micros {
+	var longest penstock.Micros
+	for _, known := range []registry{s.known, s.db.declared} {
+		for _, r := range known {
+			longest = max(longest, penstock.Micros(r.Dedup.Window.Microseconds()))
+		}
+	}
+	return longest
+}
