@@ -7,14 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 )
 
 var (
 	powerRounds = flag.Int("power-rounds", 1, "how often each file system loses power")
-	powerKinds  = flag.Int("power-kinds", 2, "how many of the kinds of file systems lose power")
+	powerKinds  = flag.Int("power-kinds", 0, "how many of the kinds of file systems lose power")
 	mutant      = flag.String("mutant", "", "no_fsync or no_dirsync: lose power under a program with this fault, which must be found")
 )
 
@@ -22,25 +21,25 @@ var (
 const withinNamespace = "PENSTOCK_TEST_MOUNTS"
 
 // TestPowerLoss runs the program on file systems that lose power (FS_IOC_SHUTDOWN without flushing the log): what was not synced is
-// lost as it is then. The mounts are in a namespace of their own, so they go with the process however it ends.
+// lost as it is then. It needs -power-kinds: make power and make torture run it. The mounts are in a namespace of their own, so they go with the process however it ends.
 func TestPowerLoss(t *testing.T) {
-	if os.Getenv(withinNamespace) == "" {
+	switch {
+	case *powerKinds == 0:
+		return
+	case os.Getenv(withinNamespace) == "":
 		enterNamespace(t)
 		return
 	}
-	for i, v := range variants[:min(*powerKinds, len(variants))] {
-		t.Run(v.name, func(t *testing.T) {
-			if *mutant != "" {
-				findMutant(t, v)
-				return
-			}
-			sum, err := losePower(t, v, *seed+uint64(i))
-			if err != nil {
-				t.Error(err)
-			}
-			fmt.Println(sum.Torture("power"), "#", v.name)
-		})
+	var all Sum
+	for seed := range passes() {
+		for _, v := range variants[:min(*powerKinds, len(variants))] {
+			losePower(t, v, seed, &all)
+		}
+		if t.Failed() {
+			break
+		}
 	}
+	fmt.Println(all.Torture("power"))
 }
 
 // enterNamespace runs the test once more, in a mount namespace of its own.
@@ -79,37 +78,27 @@ func missingForMounts() string {
 }
 
 // losePower is a run on one file system.
-func losePower(t *testing.T, v variant, seed uint64) (Sum, error) {
-	vol := newVolume(t, v)
-	checkLoss(t.Context(), t, vol)
-	o := Options{
-		Program: *program, Dir: t.TempDir(), Rounds: *powerRounds, Seed: seed, Poison: *poison, Events: 50_000,
-		Fail: vol.losePower, Data: filepath.Join(vol.dir, "data"),
-	}
-	var all []Round
-	sum, err := Run(t.Context(), o, func(r Round) {
-		all = append(all, r)
-		for _, p := range r.Problems {
-			if *mutant == "" {
-				t.Errorf("round %d: %s", r.Number, p)
+func losePower(t *testing.T, v variant, seed uint64, all *Sum) {
+	t.Run(v.name, func(t *testing.T) {
+		vol := newVolume(t, v)
+		checkLoss(t.Context(), t, vol)
+		sum, err := report(t, Options{
+			Program: *program, Dir: newDir(t), Rounds: *powerRounds, Seed: seed, Poison: *poison, Events: 50_000,
+			Fail: vol.losePower, Data: filepath.Join(vol.dir, "data"),
+		})
+		switch {
+		case *mutant != "":
+			found := err != nil || sum.Problems > 0
+			fmt.Printf("mutant %s: found %t after %d rounds, %d problems, %v\n", *mutant, found, sum.Rounds, sum.Problems, err)
+			if !found {
+				t.Errorf("%s passed", *mutant)
 			}
+		case err != nil:
+			t.Error(err)
+			sum.Problems++
 		}
+		all.Add(sum)
 	})
-	var table strings.Builder
-	if printing := Table(&table, all); printing != nil {
-		t.Error(printing)
-	}
-	t.Logf("seed %d\n%s", seed, table.String())
-	return sum, err
-}
-
-// findMutant is content only if a program with a planted fault does not pass: it loses something, or cannot start again.
-func findMutant(t *testing.T, v variant) {
-	sum, err := losePower(t, v, *seed)
-	if err == nil && sum.Problems == 0 {
-		t.Errorf("%s passed %d rounds", *mutant, sum.Rounds)
-	}
-	fmt.Printf("mutant %s: %d rounds of %d, %d problems, %v\n", *mutant, sum.Rounds, *powerRounds, sum.Problems, err)
 }
 
 func mutantTag() []string {

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What must never happen, looked for as long as there is time: torture.sh MINUTES SEED, by "make torture". Each of four parts has a
+# quarter of the minutes; what is fixed in number takes longer than a quarter if it has to. Prints a table, and fails if anything was found.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+minutes=$1
+export PENSTOCK_TORTURE_SEED=$2
+PENSTOCK_TORTURE_MINUTES=$(awk -v m="$minutes" 'BEGIN { print m / 4 }')
+export PENSTOCK_TORTURE_MINUTES
+go=${GO:-go} tags=${TAGS:-duckdb_arrow}
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+
+failed=0
+part() { # NAME COMMAND...
+	echo "== $1 (seed $PENSTOCK_TORTURE_SEED)" >&2
+	"${@:2}" 2>&1 | tee -a "$said" >&2 || failed=1
+}
+
+part 'SIGKILL' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestAnswersSurviveKill$' -program "$PROGRAM" -rounds 12
+part 'loss of power' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -program "$PROGRAM" -power-rounds 4 -power-kinds 9
+part 'the log on a disk with faults' "$go" test ./eventlog/disk -count 1 -v -timeout 0 -run '^Test(CrashStates|CrashDuringRecovery|Faults|BitFlips|Sectors)$'
+part 'SIGKILL at points' "$go" test -tags "$tags" ./internal/failpoint -count 1 -v -timeout 0 -run '^TestKilledAtEachPoint$'
+
+awk -v left_out="$(grep -o 'LEFT OUT: .*' "$said" | sort -u || true)" '
+	BEGIN { printf "%-16s %10s %8s %8s %9s\n", "kind", "rounds", "lost", "doubled", "problems" }
+	/^torture: / {
+		for (i = 2; i <= 6; i++) { split($i, pair, "="); value[pair[1]] = pair[2] }
+		printf "%-16s %10d %8d %8d %9d\n", value["kind"], value["rounds"], value["lost"], value["doubled"], value["problems"]
+		bad += value["lost"] + value["doubled"] + value["problems"]; kinds++
+	}
+	END { if (left_out != "") print left_out; exit bad > 0 || kinds == 0 }' "$said" || failed=1
+exit $failed
