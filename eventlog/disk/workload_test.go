@@ -43,6 +43,14 @@ func newRig(seed uint64, size penstock.Bytes, wrap func(vfs.FS) vfs.FS) *rig {
 	return g
 }
 
+// now returns the step of the trace, 0 if there is none.
+func (g *rig) now() int {
+	if g.trace == nil {
+		return 0
+	}
+	return g.trace.Len()
+}
+
 // process is a life of a log.
 type process struct {
 	*rig
@@ -106,8 +114,23 @@ func (g *rig) block(name, stream string, n int) *penstock.Block {
 func (p *process) put(name string, b *penstock.Block) error {
 	e := p.led.add(name, b)
 	err := p.log.Append(context.Background(), b)
-	p.led.answered(e, b, err, p.trace.Len())
+	p.led.answered(e, b, err, p.now())
 	return err
+}
+
+// together appends n blocks of a caller in one call, which makes them share a flush.
+func (p *process) together(caller byte, n int) {
+	var blocks []*penstock.Block
+	var all []*known
+	for range n {
+		name := fmt.Sprintf("%c%05d", caller, p.calls.Add(1))
+		blocks = append(blocks, p.block(name, "clicks", 1+n%3))
+		all = append(all, p.led.add(name, blocks[len(blocks)-1]))
+	}
+	err := p.log.Append(context.Background(), blocks...)
+	for i, e := range all {
+		p.led.answered(e, blocks[i], err, p.now())
+	}
 }
 
 // look reads the log: what readers were shown must stay.
@@ -119,13 +142,13 @@ func (p *process) look() {
 	}
 	s := newSurvey()
 	if err := s.read(p.log, p.led, b); err == nil {
-		p.led.seen(s.places, p.trace.Len())
+		p.led.seen(s.places, p.now())
 	}
 }
 
 func (p *process) retain(part float64) {
 	safe := p.led.halfSafe(part)
-	p.led.retained(safe, p.trace.Len())
+	p.led.retained(safe, p.now())
 	_ = p.log.Retain(context.Background(), safe)
 }
 
@@ -167,7 +190,9 @@ func plainAppends(g *rig) {
 	g.o.SegmentSize = 1 << 15
 	for range 2 {
 		if p := g.start(); p != nil {
-			p.append('a', 10)
+			p.append('a', 5)
+			p.together('b', 5)
+			p.append('a', 5)
 			p.close()
 		}
 	}
@@ -250,13 +275,17 @@ func failedFlush(g *rig) {
 func failedWrite(g *rig) {
 	for _, err := range []error{vfs.ErrShort, syscall.ENOSPC, syscall.EIO} {
 		for _, kind := range []vfs.Kind{vfs.OpWrite, vfs.OpTruncate} {
-			end := g.faulty(vfs.Fault{Kind: vfs.OpWrite, Nth: 4 + g.r.IntN(4), Err: err})
+			end := g.faulty(vfs.Fault{Kind: vfs.OpWrite, Nth: 6 + g.r.IntN(3), Err: err})
 			endToo := func() {}
 			if kind == vfs.OpTruncate { // so that it cannot be cut back either
 				endToo = g.faulty(vfs.Fault{Kind: kind, Nth: 1, Err: syscall.EIO})
 			}
 			if p := g.start(); p != nil {
-				p.append('a', 8)
+				p.append('a', 3)
+				for range 3 {
+					p.together('b', 4)
+				}
+				p.append('a', 2)
 				p.close()
 			}
 			endToo()

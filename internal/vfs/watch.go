@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"penstock"
@@ -42,6 +43,7 @@ type Op struct {
 	To   string // OpRename
 	At   int64  // where; OpAllocate, OpTruncate: the size
 	Len  int    // how many bytes
+	File int64  // which open file, as one Watch counts them; 0: it is no operation of an open file
 }
 
 // Changes reports whether the operation alters what is stored.
@@ -75,11 +77,12 @@ var ErrDropped = errors.New("dropped")
 
 // Watch returns fs with each operation reported before it happens. If before returns an error, the operation fails with
 // it and does nothing, except that ErrShort lets half of a write happen and ErrDropped is not told.
-func Watch(fs FS, before func(Op) error) FS { return watchFS{fs, before} }
+func Watch(fs FS, before func(Op) error) FS { return watchFS{fs, before, new(atomic.Int64)} }
 
 type watchFS struct {
 	fs     FS
 	before func(Op) error
+	opened *atomic.Int64
 }
 
 // ask returns whether an operation is to be done, and what it fails with if not.
@@ -99,7 +102,10 @@ func (w watchFS) file(op Op, open func(string) (File, error)) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return watchFile{f, op.Name, w.before}, nil
+	file := watchFile{File: f, name: op.Name}
+	id := w.opened.Add(1)
+	file.before = func(op Op) error { op.File = id; return w.before(op) }
+	return file, nil
 }
 
 func (w watchFS) Create(name string) (File, error) {
