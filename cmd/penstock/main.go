@@ -28,6 +28,8 @@ var commands = [...]func(*program) *cobra.Command{
 	newTailCommand,
 	newSQLCommand,
 	newLagCommand,
+	newAuditCommand,
+	newLettersCommand,
 	newLogCommand,
 	newConfigCommand,
 	newBenchCommand,

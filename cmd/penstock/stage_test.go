@@ -24,6 +24,7 @@ import (
 	"penstock/internal/edge"
 	"penstock/protocol/jsonevents"
 	"penstock/query"
+	store "penstock/store/memory"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the scenarios give into their files")
@@ -37,6 +38,8 @@ type stage struct {
 	guard  *edge.Guard
 	before http.HandlerFunc // sees each request first, and may answer it
 	lag    query.Lag
+	kept   *store.Store // nil: nothing is applied
+	halt   func()       // ends applying
 
 	mu      sync.Mutex
 	streams map[string]*penstock.Stream
@@ -50,7 +53,7 @@ var stageNoon = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t, streams: map[string]*penstock.Stream{}, guard: edge.NewGuard(edge.GuardOptions{})}
-	s.log = memory.New(memory.Options{Partitions: stageCluster.Partitions})
+	s.log = memory.New(memory.Options{Partitions: stageCluster.Partitions, Cluster: stageCluster, Now: func() time.Time { return stageNoon }})
 	door := ingest.New(ingest.Options{
 		Protocols: []penstock.Protocol{jsonevents.New()}, Log: s.log, Streams: s, Cluster: stageCluster,
 		Now: func() time.Time { return stageNoon }, Limits: ingest.Limits{Batch: 100, Body: 64 << 10, Event: 4 << 10},
@@ -58,7 +61,7 @@ func newStage(t *testing.T) *stage {
 	door.Register(s.guard)
 	api := query.New(query.Options{
 		Querier: stageStore{}, Log: s.log, Cluster: stageCluster, Streams: s.list, Limits: query.Limits{Rows: 3},
-		Position: func(context.Context, penstock.Partition) (penstock.Position, error) { return penstock.Position{}, nil },
+		Position: s.position,
 		Lag:      func(context.Context) (query.Lag, error) { return s.lag, nil },
 	})
 	api.Register(s.guard)
@@ -249,6 +252,11 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 //	closed             from now on no stream is made by its first use
 //	token SCOPE        from now on the server wants a token; commands have one with this scope
 //	lag                lets the server be behind
+//	keep               from now on a store applies what comes, and there are letters and an audit
+//	put STREAM ID KEY  appends the input as an event that the door has not looked at
+//	settle             waits until the store has all
+//	halt, mend         applies nothing more; applies again, by the streams as they are now
+//	answer PATH        lets the server answer with the input
 func TestCommands(t *testing.T) {
 	files, err := filepath.Glob("testdata/commands/*.txt")
 	if err != nil || len(files) == 0 {
@@ -328,6 +336,20 @@ func (s *stage) play(command, input string) string {
 	case "token":
 		scope := map[string]edge.Scope{"write": edge.Write, "read": edge.Read, "admin": edge.Admin}[rest]
 		s.guard.SetTokens(edge.NewTokens([]edge.Token{{Name: "t", Secret: "the-token-of-tests", Allow: scope}}))
+	case "keep":
+		s.keep()
+	case "halt":
+		s.halt()
+	case "mend":
+		s.kept.Declare(s.list())
+		s.resume()
+	case "put":
+		words := append(strings.SplitN(rest, " ", 3), "")
+		return errorText(s.put(words[0], words[1], words[2], strings.TrimSuffix(input, "\n")))
+	case "settle":
+		return errorText(s.settle())
+	case "answer":
+		s.canned(rest, input)
 	case "lag":
 		drain := 2.5
 		s.lag = query.Lag{Events: 1500, Seconds: 3.25, DrainSeconds: &drain, Stores: []query.StoreLag{
@@ -409,6 +431,7 @@ var changing = []struct {
 	{regexp.MustCompile(`"elapsed_ms":[0-9.]+`), `"elapsed_ms":M`},
 	{regexp.MustCompile(`"as_of":"[^"]+"`), `"as_of":"…"`},
 	{regexp.MustCompile("\x1b"), `\e`},
+	{regexp.MustCompile(`2026-06-01T12:00:00\.[0-9]+Z`), "SINCE"},
 	{regexp.MustCompile(`^(\d+,\d+,\d+),[0-9.]+$`), "$1,S"},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 }
