@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"penstock"
@@ -97,51 +98,83 @@ const rowOrder = "[file, nth, _epoch, _offset, ordinal]"
 
 // restore gives the index the identities of a file, and moves the starts on.
 func (s *shard) restore(ctx context.Context, f *file, starts []*start) error {
-	lanes := map[penstock.Lane]*start{}
-	byID := map[int32]streamKey{}
-	var values []string
+	if !slices.ContainsFunc(starts, func(one *start) bool { return one.from.Less(f.state.Positions[one.lane.Partition]) }) {
+		return nil
+	}
+	r := restorer{shard: s, lanes: map[laneID]*start{}}
 	for _, one := range starts {
-		lanes[one.lane] = one
-		byID[one.stream] = streamKey{one.lane.Tenant, one.lane.Stream}
+		r.lanes[laneID{one.stream, one.lane.Partition}] = one
+	}
+	return errors.Join(s.each(ctx, s.identitiesFrom(f, starts), r.take), r.flush())
+}
+
+// identitiesFrom returns the query for the identities of a file from the starts on, lane by lane in their order.
+func (s *shard) identitiesFrom(f *file, starts []*start) string {
+	var values []string
+	low, newest := starts[0].from, penstock.Epoch(0)
+	for _, one := range starts {
 		values = append(values, "("+itoa(int(one.stream))+", "+itoa(int(one.lane.Partition))+", "+itoa(int(one.from.Epoch))+", "+itoa(int(one.from.Offset))+")")
+		low = penstock.Position{Epoch: min(low.Epoch, one.from.Epoch), Offset: min(low.Offset, one.from.Offset)}
 	}
-	const columns = "_stream, _partition, _epoch, _offset, epoch_us(_log_time) AS logged, encode(coalesce(key, '')) AS key, encode(id) AS id"
-	parts := []string{"SELECT _stream, _partition, _epoch, _offset, _log_time AS logged, key, id FROM " + f.table(lettersTable) + " WHERE _indexed"}
+	for _, at := range s.position {
+		newest = max(newest, at.Epoch)
+	}
+	where := " WHERE _indexed"
+	if low.Epoch == newest { // offsets of an older epoch say nothing about those of a newer one
+		where += " AND _offset >= " + itoa(int(low.Offset)) // by this DuckDB leaves out row groups
+	}
+	parts := []string{"SELECT _stream, _partition, _epoch, _offset, _log_time AS logged, key, id FROM " + f.table(lettersTable) + where}
 	for table := range *f.tables.Load() {
-		parts = append(parts, "SELECT "+columns+" FROM "+f.table(table)+" WHERE _indexed")
+		parts = append(parts, "SELECT _stream, _partition, _epoch, _offset, epoch_us(_log_time) AS logged, encode(coalesce(key, '')) AS key, encode(id) AS id FROM "+
+			f.table(table)+where)
 	}
-	query := "SELECT _stream, _partition, logged, key, id FROM (" + strings.Join(parts, " UNION ALL ") + ") JOIN (VALUES " + strings.Join(values, ", ") +
+	return "SELECT _stream, _partition, logged, key, id FROM (" + strings.Join(parts, " UNION ALL ") + ") JOIN (VALUES " + strings.Join(values, ", ") +
 		") AS c(s, p, e, o) ON s = _stream AND p = _partition WHERE (_epoch, _offset) >= (e, o) ORDER BY _stream, _partition, _epoch, _offset"
-	var packed []byte
-	var of *start
-	flush := func() error {
-		if of == nil || len(packed) == 0 {
-			return nil
-		}
-		err := s.ids.Restore(of.lane, of.ordinal, packed)
-		of.ordinal += int64(len(packed) / dedup.PackedSize)
-		packed = packed[:0]
+}
+
+// laneID is a lane as the tables have it.
+type laneID struct {
+	stream    int32
+	partition penstock.Partition
+}
+
+// restorer hands identities over to the index, some of a lane at a time.
+type restorer struct {
+	shard  *shard
+	lanes  map[laneID]*start
+	of     *start // whose identities are packed
+	packed []byte
+}
+
+const restoredAtOnce = 1 << 20 // bytes
+
+// take adds a row of identitiesFrom.
+func (r *restorer) take(scan func(...any) error) error {
+	var lane laneID
+	var at penstock.Micros
+	var key, id []byte
+	if err := scan(&lane.stream, &lane.partition, &at, &key, &id); err != nil {
 		return err
 	}
-	err := s.each(ctx, query, func(scan func(...any) error) error {
-		var stream int32
-		var p penstock.Partition
-		var at penstock.Micros
-		var key, id []byte
-		if err := scan(&stream, &p, &at, &key, &id); err != nil {
+	if one := r.lanes[lane]; one != r.of || len(r.packed) >= restoredAtOnce {
+		if err := r.flush(); err != nil {
 			return err
 		}
-		name := byID[stream]
-		if of == nil || of.stream != stream || of.lane.Partition != p || len(packed) >= 1<<20 {
-			if err := flush(); err != nil {
-				return err
-			}
-			of = lanes[penstock.Lane{Tenant: name.tenant, Stream: name.name, Partition: p}]
-		}
-		packed = dedup.AppendPacked(packed, s.db.partitioner.IdentityOf(name.tenant, name.name, key, id), at)
+		r.of = one
+	}
+	r.packed = dedup.AppendPacked(r.packed, r.shard.db.partitioner.IdentityOf(r.of.lane.Tenant, r.of.lane.Stream, key, id), at)
+	return nil
+}
+
+// flush hands over what is packed.
+func (r *restorer) flush() error {
+	if r.of == nil || len(r.packed) == 0 {
 		return nil
-	})
-	return errors.Join(err, flush())
+	}
+	err := r.shard.ids.Restore(r.of.lane, r.of.ordinal, r.packed)
+	r.of.ordinal += int64(len(r.packed) / dedup.PackedSize)
+	r.packed = r.packed[:0]
+	return err
 }
 
 // mendIdentities makes the index anew if the error says that it is damaged: the files have all that it had.
