@@ -33,9 +33,9 @@ type Options struct {
 	Events  int64     // a round is killed early when so many were sent; 0: it is not
 	Log     io.Writer // what the server says; nil: nowhere
 
-	// Fail makes the fault instead of kill, which it calls: a loss of power, for example. Data is where it happens: an absolute
-	// path, "" for a directory below Dir.
-	Fail func(ctx context.Context, kill func()) error
+	// Fail makes another fault than SIGKILL: a loss of power, for example. It also ends the server, which may have ended already. Data is
+	// where it happens: an absolute path, "" for a directory below Dir.
+	Fail func(ctx context.Context, server *child.Process) error
 	Data string
 }
 

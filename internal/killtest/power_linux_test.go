@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 )
@@ -21,7 +22,8 @@ var (
 const withinNamespace = "PENSTOCK_TEST_MOUNTS"
 
 // TestPowerLoss runs the program on file systems that lose power (FS_IOC_SHUTDOWN without flushing the log): what was not synced is
-// lost as it is then. It needs -power-kinds: make power and make torture run it. The mounts are in a namespace of their own, so they go with the process however it ends.
+// lost as it is then. It needs -power-kinds: make power and make torture run it. The mounts and all processes
+// are in namespaces of their own, so they go with the test however it ends.
 func TestPowerLoss(t *testing.T) {
 	switch {
 	case *powerKinds == 0:
@@ -29,6 +31,9 @@ func TestPowerLoss(t *testing.T) {
 	case os.Getenv(withinNamespace) == "":
 		enterNamespace(t)
 		return
+	}
+	if err := do(t.Context(), "mount", "-t", "proc", "proc", "/proc"); err != nil {
+		t.Fatal(err)
 	}
 	var all Sum
 	for seed := range passes() {
@@ -42,7 +47,7 @@ func TestPowerLoss(t *testing.T) {
 	fmt.Println(all.Torture("power"))
 }
 
-// enterNamespace runs the test once more, in a mount namespace of its own.
+// enterNamespace runs the test once more, as the first process of namespaces of mounts and of processes.
 func enterNamespace(t *testing.T) {
 	if missing := missingForMounts(); missing != "" {
 		fmt.Fprintf(os.Stderr, "LEFT OUT: loss of power on real file systems: %s\n", missing)
@@ -55,7 +60,13 @@ func enterNamespace(t *testing.T) {
 	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.run=^TestPowerLoss$", "-test.v")...)...)
 	c.Env = append(os.Environ(), withinNamespace+"=1")
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS} // and its mounts are private
+	runtime.LockOSThread() // whose end would be the child's
+	defer runtime.UnlockOSThread()
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Unshareflags: syscall.CLONE_NEWNS, // and its mounts are private
+		Cloneflags:   syscall.CLONE_NEWPID,
+		Pdeathsig:    syscall.SIGKILL,
+	}
 	if err := c.Run(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +140,10 @@ func checkLoss(ctx context.Context, t *testing.T, vol *volume) {
 			t.Fatal(err)
 		}
 	}
-	if err := vol.losePower(ctx, func() {}); err != nil {
+	if err := vol.shutDown(); err != nil {
+		t.Fatal(err)
+	}
+	if err := vol.mountAgain(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(kept); err != nil || string(text) != "text" {

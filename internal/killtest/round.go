@@ -89,11 +89,11 @@ func (r *Round) count(writers []*writer) {
 // fail makes the fault.
 func (t *tester) fail(ctx context.Context) error {
 	t.kills++
-	if t.Fail == nil {
+	if t.Fail == nil || t.server == nil {
 		t.kill()
 		return nil
 	}
-	return t.Fail(ctx, t.kill)
+	return t.Fail(ctx, t.server)
 }
 
 // failWhileStarting starts the server and makes the fault soon: before it listens, while it recovers, or while it catches up.

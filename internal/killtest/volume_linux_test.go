@@ -8,9 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"penstock/internal/load/child"
 )
 
 // variant is a file system as it is made and mounted.
@@ -70,16 +73,59 @@ func newVolume(t *testing.T, v variant) *volume {
 	return vol
 }
 
-// losePower ends the file system without writing anything more, not even its journal; then the process; then it is mounted again.
-func (v *volume) losePower(ctx context.Context, kill func()) error {
+// losePower ends the file system without writing anything more, not even its journal; then the process; then it is mounted again. The
+// process is stopped before: one that ran on could be told by a dying file system that a sync went well, and answer, which none can
+// whose machine has no power.
+func (v *volume) losePower(ctx context.Context, server *child.Process) error {
+	if err := freeze(ctx, server); err != nil {
+		return err
+	}
 	if err := v.shutDown(); err != nil {
 		return err
 	}
-	kill()
+	server.Kill()
+	return v.mountAgain(ctx)
+}
+
+func (v *volume) mountAgain(ctx context.Context) error {
 	if err := v.unmount(ctx); err != nil {
 		return err
 	}
 	return v.remount(ctx)
+}
+
+// freeze stops a process and returns when none of its threads runs any more. One that the kernel is busy for stops before it comes back.
+func freeze(ctx context.Context, server *child.Process) error {
+	if err := server.Signal(unix.SIGSTOP); err != nil {
+		return nil // it has ended
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-server.Exited():
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			if stopped(server.PID()) {
+				return nil
+			}
+		}
+	}
+}
+
+// stopped reports whether each thread is stopped, or waits for a disk.
+func stopped(pid int) bool {
+	stats, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range stats {
+		text, reading := os.ReadFile(name)
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if reading == nil && !strings.HasPrefix(rest, "T") && !strings.HasPrefix(rest, "D") {
+			return false
+		}
+	}
+	return err == nil && len(stats) > 0
 }
 
 // The request FS_IOC_SHUTDOWN, _IOR('X', 125, u32), and its flag for "do not flush the log" (fs/ext4/ext4.h, fs/xfs/xfs_fs.h).

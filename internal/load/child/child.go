@@ -136,6 +136,9 @@ func (p *Process) Stop(patience time.Duration) error {
 	}
 }
 
+// Signal sends the process a signal. It fails when the process has ended; it never reaches another one.
+func (p *Process) Signal(s os.Signal) error { return p.command.Process.Signal(s) }
+
 // PID returns the number of the process.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
