@@ -130,8 +130,15 @@ func (s *shard) lettersNow(columns string) string {
 		return "SELECT " + columns + " FROM " + all
 	}
 	return "SELECT " + columns + " FROM (SELECT l.* REPLACE (coalesce(s.state, l.state) AS state, coalesce(s.since, l.since) AS since," +
-		" coalesce(nullif(s.reason, ''), l.reason) AS reason, coalesce(nullif(s.detail, ''), l.detail) AS detail) FROM " +
-		all + " l LEFT JOIN " + newestOf("("+strings.Join(settled, " UNION ALL ")+")") + " s USING (_partition, _epoch, _offset))"
+		" coalesce(s.reason, l.reason) AS reason, coalesce(s.detail, l.detail) AS detail) FROM " +
+		all + " l LEFT JOIN " + newestOf("(SELECT * REPLACE ("+latestText("reason")+", "+latestText("detail")+") FROM ("+
+		strings.Join(settled, " UNION ALL ")+"))") + " s USING (_partition, _epoch, _offset))"
+}
+
+// latestText is the last text of a column that a letter was given: who drops a letter gives it none.
+func latestText(column string) string {
+	return "last_value(nullif(" + column + ", '') IGNORE NULLS) OVER (PARTITION BY _partition, _epoch, _offset ORDER BY file, nth" +
+		" ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS " + column
 }
 
 // newestOf keeps of the rows of a letter the one that was added last.
