@@ -20,12 +20,13 @@ part() { # NAME COMMAND...
 
 part 'SIGKILL' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestAnswersSurviveKill$' -program "$PROGRAM" -rounds 12
 part 'loss of power' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -program "$PROGRAM" -power-rounds 4 -power-kinds 9
+part 'control: a program without fsync' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -mutant no_fsync -poison=false -power-rounds 20 -power-kinds 2
 part 'the log on a disk with faults' "$go" test ./eventlog/disk -count 1 -v -timeout 0 -run '^Test(CrashStates|CrashDuringRecovery|Faults|BitFlips|Sectors)$'
 part 'SIGKILL at points' "$go" test -tags "$tags" ./internal/failpoint -count 1 -v -timeout 0 -run '^TestKilledAtEachPoint$'
 
 awk -v left_out="$(grep -o 'LEFT OUT: .*' "$said" | sort -u || true)" '
 	BEGIN { printf "%-16s %10s %8s %8s %9s\n", "kind", "rounds", "lost", "doubled", "problems" }
-	/^torture: / {
+	/^torture: / && !/kind=control/ {
 		for (i = 2; i <= 6; i++) { split($i, pair, "="); value[pair[1]] = pair[2] }
 		printf "%-16s %10d %8d %8d %9d\n", value["kind"], value["rounds"], value["lost"], value["doubled"], value["problems"]
 		bad += value["lost"] + value["doubled"] + value["problems"]; kinds++

@@ -27,7 +27,7 @@ const (
 	halting    = "halting"
 	writers    = 8 // of all sources together
 	partitions = 64
-	poisonous  = 97 // every so many events of a source are poison, if any are
+	poisonous  = 499 // every so many events of a source are poison, if any are
 )
 
 // configuration is the server's file. Columns late_1, late_2, … are those that were declared after their events had been sent.
