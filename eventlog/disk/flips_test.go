@@ -91,12 +91,15 @@ func imageFrames(data []byte, seg *segment) ([]imageFrame, error) {
 type spoilt struct {
 	segment  *imageSegment
 	from, to int64
-	data     []byte // the whole file, as it is now
+	data     []byte // the whole file, as it is now; what it lacks at the end reads as changed
 }
 
 // hits reports whether any byte of a range is another one now.
 func (s spoilt) hits(from, to int64) bool {
 	from, to = max(from, s.from), min(to, s.to)
+	if size := int64(len(s.data)); from < to && to > size {
+		return true
+	}
 	return from < to && !bytes.Equal(s.data[from:to], s.segment.data[from:to])
 }
 

@@ -30,9 +30,10 @@ type manifest struct {
 	Partitions int            `json:"partitions"`
 	Key        string         `json:"partition_key_fingerprint"`
 	Epoch      penstock.Epoch `json:"epoch"`
-	Owner      string         `json:"owner"`         // random, of whoever opened the log last
-	First      SegmentID      `json:"first_segment"` // older ones are to be removed
-	Last       SegmentID      `json:"last_segment"`  // existed when the log was opened
+	Owner      string         `json:"owner"`          // random, of whoever opened the log last
+	First      SegmentID      `json:"first_segment"`  // older ones are to be removed
+	Last       SegmentID      `json:"last_segment"`   // existed when the log was opened
+	Doubtful   bool           `json:"clock_doubtful"` // log time went ahead by far at a start, and no operator has vouched for it
 }
 
 func randomID() string {

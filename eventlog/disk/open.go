@@ -59,6 +59,7 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.segments = found.segments
+	l.w.clock = logclock.Start(l.reading(), last.logTime, l.o.AcceptClock)
 	if len(found.damages) == 0 {
 		l.cutSealed()
 	}
@@ -152,6 +153,8 @@ func (l *Log) own(ids []SegmentID) error {
 	if l.o.NewEpoch && len(ids) > 0 {
 		m.Epoch++
 	}
+	// A start that finds the clock set right again does not settle what was written before: that looks as old as the clock had been wrong.
+	m.Doubtful = l.w.clock.Doubtful() || m.Doubtful && !l.o.AcceptClock
 	err := l.withReserve(func() error { return writeManifest(l.fs, l.dir, *m) })
 	return penstock.Wrap(codeOf(err), "write manifest", err)
 }
@@ -160,7 +163,6 @@ func (l *Log) own(ids []SegmentID) error {
 // before anyone reads it, and sets the writer and the readers up.
 func (l *Log) resume(last tailScan) error {
 	w := &l.w
-	w.clock = logclock.Start(l.reading(), last.logTime, l.o.AcceptClock)
 	w.epoch, w.next = l.manifest.Epoch, last.start
 	h := header{prev: 0, prevEnd: 0}
 	if n := len(l.segments); n > 0 {
@@ -188,7 +190,7 @@ func (l *Log) resume(last tailScan) error {
 		return err
 	}
 	w.next = last.next
-	l.next, l.logTime, l.doubtful = slices.Clone(w.next), last.logTime, w.clock.Doubtful()
+	l.next, l.logTime, l.doubtful = slices.Clone(w.next), last.logTime, l.manifest.Doubtful
 	if w.epoch != l.manifest.Epoch {
 		w.epoch = l.manifest.Epoch
 		if err := l.roll(); err != nil {

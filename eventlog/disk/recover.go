@@ -78,6 +78,10 @@ func scanTail(file io.ReaderAt, seg *segment, base *totals) (tailScan, error) {
 		r.damages = append(r.damages, Damage{Segment: seg.id, From: at, To: r.end, Why: "acknowledged bytes are damaged"})
 		hidden, at = true, r.end
 	}
+	if seg.begun > limit {
+		r.damages = append(r.damages, Damage{Segment: seg.id, From: limit, To: seg.begun, Why: "the file was cut off"})
+		hidden = true
+	}
 	if hidden {
 		for p := range r.next {
 			r.next[p] += offsetJump

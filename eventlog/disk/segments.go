@@ -58,7 +58,7 @@ type loaded struct {
 // have said is found by scanning the one before.
 func loadSegments(files vfs.FS, dir string, m manifest, ids []SegmentID) (loaded, error) {
 	var all loaded
-	for i, id := range ids {
+	for _, id := range ids {
 		h, size, err := readHeader(files, dir, id)
 		switch {
 		case penstock.Is(err, penstock.Corrupt):
@@ -72,17 +72,30 @@ func loadSegments(files vfs.FS, dir string, m manifest, ids []SegmentID) (loaded
 		case h.log != m.Log || len(h.next) != m.Partitions:
 			return all, penstock.Errorf(penstock.Conflict, "open log", "segment %d belongs to log %s, not %s", id, h.log, m.Log)
 		}
-		if i > 0 {
-			prev := all.segments[i-1]
-			if h.prev == prev.id {
-				prev.end = min(h.prevEnd, prev.size)
-			} else if h.prev > prev.id {
-				all.damages = append(all.damages, Damage{Segment: h.prev, Why: "the segment is missing"})
-			}
-		}
+		all.follow(h, m.First)
 		all.segments = append(all.segments, &segment{header: h, start: h.size(), end: size, size: size})
 	}
 	return all, nil
+}
+
+// follow learns from a header about the segment before; none is expected below first.
+func (all *loaded) follow(h header, first SegmentID) {
+	if len(all.segments) == 0 {
+		if h.prev != 0 && h.prev >= first {
+			all.damages = append(all.damages, Damage{Segment: h.prev, Why: "the segment is missing"})
+		}
+		return
+	}
+	prev := all.segments[len(all.segments)-1]
+	switch {
+	case h.prev > prev.id:
+		all.damages = append(all.damages, Damage{Segment: h.prev, Why: "the segment is missing"})
+	case h.prev == prev.id && h.prevEnd > prev.size:
+		all.damages = append(all.damages, Damage{Segment: prev.id, From: prev.size, To: h.prevEnd, Why: "the file was cut off"})
+		prev.end = prev.size
+	case h.prev == prev.id:
+		prev.end = h.prevEnd
+	}
 }
 
 // scanSegment scans the last of the segments and sets its end. Where its first commit frame is damaged, what that would have said is
