@@ -14,7 +14,7 @@ import (
 // there, once, whole and in its place; what was refused is not; readers find no damage; the totals add up; and what recovery made
 // survives the next loss of power.
 func TestCrashStates(t *testing.T) {
-	tortured(t, "crash_states", 350, func(k *torture) {
+	tortured(t, "crash_states", 300, func(k *torture) {
 		for _, w := range workloads() {
 			g := newRig(k.seed, w.size, nil)
 			w.run(g)
@@ -40,11 +40,15 @@ type crashes struct {
 
 // run looks at each different state once. It reports whether to go on.
 func (c *crashes) run() bool {
+	whole := 200
+	if testing.Short() {
+		whole = 20
+	}
 	for step, moment := range c.trace.Moments() {
 		for how, state := range moment.States(c.torture.r) {
 			if h := c.hash(state, step); !c.known[h] {
 				c.known[h] = true
-				if c.states++; !c.long && c.states > 500 && c.states%16 > 0 {
+				if c.states++; c.states > whole && !c.some(32) {
 					continue
 				}
 				if !c.round(lookAt(state, c.o, c.led, step, c.states), "%s, step %d after %s, %s", c.workload, step, moment.Last(), how) {
@@ -114,7 +118,11 @@ func TestCrashDuringRecovery(t *testing.T) {
 		for _, w := range workloads() {
 			g := newRig(k.seed, w.size, nil)
 			w.run(g)
-			if !k.recoveries(w, g, 2) {
+			n := 1
+			if k.long {
+				n = 10
+			}
+			if !k.recoveries(w, g, n) {
 				return
 			}
 		}
@@ -168,6 +176,7 @@ func TestCrashControls(t *testing.T) {
 		"flush of a segment's names": without("*", vfs.OpSyncDir),
 		"flush of new segments":      without("spare", vfs.OpSync),
 		"flush of the manifest":      without("manifest.tmp", vfs.OpSync),
+		"cut after a failed write":   without("*", vfs.OpTruncate),
 	} {
 		t.Run(name, func(t *testing.T) {
 			rounds, found := 0, 0

@@ -144,7 +144,10 @@ func (lf life) fail(seed uint64, nth int, fault vfs.Fault) (found []finding, str
 // TestFaults fails the n-th operation of each kind, for every n: once, or from then on.
 func TestFaults(t *testing.T) {
 	tortured(t, "faults", 250, func(k *torture) {
-		n := 3
+		n := 2
+		if testing.Short() {
+			n = 1
+		}
 		if k.long {
 			n = 201
 		}

@@ -40,6 +40,9 @@ func (k *torture) tear(im *image, seg imageSegment) bool {
 	whole := spoilt{segment: &seg, data: seg.data}
 	last := seg.frames[len(seg.frames)-1]
 	for at := whole.witnessed(); at <= last.whole; at++ {
+		if !k.some(1) {
+			continue
+		}
 		garbage := make([]byte, last.end-at)
 		for i := range garbage {
 			garbage[i] = byte(k.r.Uint32())

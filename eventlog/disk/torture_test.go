@@ -48,6 +48,14 @@ func tortured(t *testing.T, kind string, share int, pass func(*torture)) {
 	}
 }
 
+// some reports whether to look at one of many: every one in a long run, about one of n in an ordinary one, fewer in a short one.
+func (k *torture) some(n int) bool {
+	if testing.Short() {
+		n *= 4
+	}
+	return k.long || k.r.IntN(n) == 0
+}
+
 // round counts a round and what was found in it; it reports whether to go on.
 func (k *torture) round(found []finding, format string, args ...any) bool {
 	k.rounds++
