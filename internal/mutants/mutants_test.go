@@ -25,7 +25,6 @@ type mutant struct {
 func mutants() []mutant {
 	return []mutant{
 		{"refused_after_append", "./ingest -run ^TestAppendErrors$", false},
-		{"pooled_producer_not_reset", "./ingest -run ^TestProducer$", false},
 		{"ack_before_flush", "./eventlog/disk -run ^TestCrashStates$", true},
 		{"second_flush_after_error", "./eventlog/disk -run ^TestFaults$", true},
 		{"log_goes_on_after_failed_flush", "./eventlog/disk -run ^TestReadyAfterAFailedFlush$", false},
