@@ -87,7 +87,7 @@ func readAll[T any](path string) ([]T, bool, error) {
 
 // writeNew writes a file of one value; it must not be there.
 func writeNew(path string, value any) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ type Call struct {
 func Create(dir string, c Config) (*Recorder, error) {
 	const op = "create run"
 	d := Dir(dir)
-	if err := os.MkdirAll(d.path(finalDir), 0o755); err != nil {
+	if err := os.MkdirAll(d.path(finalDir), 0o750); err != nil {
 		return nil, penstock.Wrap(penstock.Internal, op, err)
 	}
 	r := &Recorder{dir: d, began: time.Now(), open: map[*Call]struct{}{}, lasting: map[*Fault]struct{}{}}
@@ -44,7 +44,7 @@ func Create(dir string, c Config) (*Recorder, error) {
 		return nil, penstock.Wrap(penstock.Internal, op, err)
 	}
 	for _, name := range [...]string{historyFile, nemesisFile} {
-		f, err := os.OpenFile(d.path(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		f, err := os.OpenFile(d.path(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
 			r.closeFiles()
 			return nil, penstock.Wrap(penstock.Internal, op, err)

@@ -61,7 +61,7 @@ func (v *Verdict) Table() string {
 		}
 		fmt.Fprintf(columns, "%s\t%s\t%s\n", p.Property, p.what, state)
 	}
-	columns.Flush() // into memory
+	_ = columns.Flush() // into memory
 	for _, x := range v.Violations {
 		fmt.Fprintf(&b, "\n%s %s: %s", x.Property, x.Class, x.Sentence)
 	}
