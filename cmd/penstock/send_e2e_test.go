@@ -63,6 +63,9 @@ func TestSendIsSafeToRepeatAfterCtrlC(t *testing.T) {
 	if got := stored("count(distinct id)"); got != lines {
 		t.Errorf("%d lines became %d events, %d of them before the interrupt", lines, got, before)
 	}
+	if got := stored("count(*)"); got != lines {
+		t.Errorf("%d lines became %d rows", lines, got)
+	}
 	if got := stored("count(distinct (id, key, data->>'n'))"); got != lines {
 		t.Errorf("an id stands for more than one line: %d", got)
 	}
