@@ -157,6 +157,9 @@ func (v *visit) readHeaders(r *http.Request) error {
 		if v.producer, err = penstock.ParseProducer(strings.Join(values, ", ")); err != nil { // of two headers it is none
 			return err
 		}
+		if req.IdempotencyKey == "" { // ids that are given must be the same again, or a repeat would lie in other partitions
+			req.IdempotencyKey = producerHeader + " " + v.producer.String()
+		}
 	}
 	req.FromBrowser = len(r.Header["Origin"]) > 0 || len(r.Header["Sec-Fetch-Site"]) > 0
 	req.Limits = penstock.ItemLimits{Event: limits.Event, Batch: limits.Batch}
