@@ -46,6 +46,7 @@ func TestStreamsAndPartitions(t *testing.T) {
 	}
 }
 
+// TestFates holds C-AUDIT.
 func TestFates(t *testing.T) {
 	halting := dedup
 	halting.HaltKey = true

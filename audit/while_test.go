@@ -18,6 +18,7 @@ import (
 
 // TestWhileEventsCome audits again and again while events come, are applied, fail, are replayed, dropped and forgotten by the log.
 // Whatever comes between what, nothing is ever missing.
+// It holds C-AUDIT while events come.
 func TestWhileEventsCome(t *testing.T) {
 	halting := dedup
 	halting.HaltKey = true

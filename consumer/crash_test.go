@@ -30,6 +30,7 @@ func TestCrashAtOneOfAMillion(t *testing.T) {
 }
 
 // TestCrashes has batches of all sizes, several such records, and some that are refused beside them.
+// It holds C-POISON for what ends the process.
 func TestCrashes(t *testing.T) {
 	for name, c := range map[string]struct {
 		blocks, events int

@@ -16,6 +16,7 @@ import (
 var errFull = penstock.Errorf(penstock.Full, "write", "the disk is full")
 
 // TestOutageForADay keeps the batch and goes on with it.
+// It holds C-OUTAGE.
 func TestOutageForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})

@@ -64,6 +64,7 @@ func some(events int, share float64, seed uint64) []int {
 }
 
 // TestPoison has a store that refuses records: they become letters, all others rows, in order, with bounded work.
+// It holds C-POISON.
 func TestPoison(t *testing.T) {
 	const events = 1000
 	all := some(events, 2, 0)

@@ -13,6 +13,7 @@ import (
 )
 
 // What the log's errors mean to a sender is section 1 of docs/contract.md.
+// It holds C-UNK and C-503: which refusals are in doubt.
 func TestAppendErrors(t *testing.T) {
 	log := &counter{}
 	s, _, _ := start(t, Options{Log: log})
@@ -137,6 +138,7 @@ func TestReceiptNamesThePlaces(t *testing.T) {
 	}
 }
 
+// TestWaitApplied holds C-APPLIED.
 func TestWaitApplied(t *testing.T) {
 	var mu sync.Mutex
 	var result error

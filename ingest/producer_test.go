@@ -8,6 +8,7 @@ import (
 )
 
 // The records of a numbered request carry its producer and their index among those that were accepted; the next request has none.
+// It holds C-PRODUCER at the door.
 func TestProducer(t *testing.T) {
 	log := &counter{kept: true}
 	s, _, _ := start(t, Options{Log: log})

@@ -188,6 +188,7 @@ func TestRow57TooManyItems(t *testing.T) {
 	s.Expect(s.Send(request(path, "", strings.Repeat("x\n", 5000))), 202, "")
 }
 
+// TestRow58OneBadItem holds C-BATCH.
 func TestRow58OneBadItem(t *testing.T) {
 	s, _, log := start(t, Options{})
 	body := strings.Repeat("x\n", 17) + "bad\n" + strings.Repeat("x\n", 982)
@@ -201,6 +202,7 @@ func TestRow58OneBadItem(t *testing.T) {
 	expectStored(t, log, 999)
 }
 
+// TestRow73TooManyStreams holds C-429.
 func TestRow73TooManyStreams(t *testing.T) {
 	s, _, _ := start(t, Options{})
 	s.Expect(s.Send(request("POST /v1/streams/one_too_many/lines", "", "x")), 429, "cardinality")

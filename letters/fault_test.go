@@ -143,6 +143,7 @@ func (l lossy) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // TestReplayBrokenAnywhere replays on ways and logs that fail, by several operators at once, some of whom give up and begin
 // anew, while the store goes on or does not: each event has one effect, in the order of its key.
+// It holds C-ONCE and C-REPLAY.
 func TestReplayBrokenAnywhere(t *testing.T) {
 	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) {

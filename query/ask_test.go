@@ -119,6 +119,7 @@ func receiptOf(ps penstock.Positions) string {
 	return penstock.Receipt{Cluster: testCluster().ID, Durability: penstock.DurabilityDisk, Positions: ps}.String()
 }
 
+// TestAfterWaits holds C-VIS.
 func TestAfterWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, Options{})

@@ -206,6 +206,7 @@ func endless(closed func()) func(context.Context, penstock.Query) (penstock.Rows
 	}
 }
 
+// TestSlowReaderIsCutOff holds C-SLOW.
 func TestSlowReaderIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, Options{})

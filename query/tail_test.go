@@ -270,6 +270,7 @@ func TestTailRefusals(t *testing.T) {
 	})
 }
 
+// TestTailSlowReaderIsCutOff holds C-SLOW.
 func TestTailSlowReaderIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal(memory.Options{})

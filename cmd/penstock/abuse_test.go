@@ -47,6 +47,7 @@ func abuseRows() []rowsUnder {
 	}
 }
 
+// TestAbuse holds C-4XX.
 func TestAbuse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")

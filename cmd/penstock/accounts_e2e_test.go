@@ -2,9 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -212,4 +216,51 @@ func TestNarrowWindowIsAWarning(t *testing.T) {
 	s.eventually("a line in the log", func() bool {
 		return strings.Contains(s.log.String(), "repeats are recognised for a shorter time than configured")
 	})
+}
+
+// TestOlderStoreCatchesUp holds C-RESTORE: shards that come from an older copy take what they lack from the log, and recognise what they had.
+func TestOlderStoreCatchesUp(t *testing.T) {
+	dir := configured(t, oneStream)
+	s := serve(t, dir)
+	s.sql("select 1", s.accept("clicks", `[{"id":"1","link":"a","ms":1},{"id":"2","link":"b","ms":2}]`))
+	s.stop()
+	shard, backup := filepath.Join(dir, "data", "shard-0"), filepath.Join(dir, "backup")
+	if err := os.CopyFS(backup, os.DirFS(shard)); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, dir)
+	s.sql("select 1", s.accept("clicks", `[{"id":"2","link":"b","ms":20},{"id":"3","link":"a","ms":4}]`))
+	s.stop()
+	if err := errors.Join(os.RemoveAll(shard), os.CopyFS(shard, os.DirFS(backup))); err != nil {
+		t.Fatal(err)
+	}
+	s = serve(t, dir)
+	if got := s.sql("select id, ms from clicks order by id", s.accept("clicks", `{"id":"3","link":"a","ms":40}`)); got != `[["1",1],["2",2],["3",4]]` {
+		t.Errorf("rows %s", got)
+	}
+	s.balanced("clicks", `"accepted":5,"stored":3,"duplicates":2,"dead":0,"dropped":0,"expired":0,"pending":0,"missing":0,"checksum_ok":true`)
+}
+
+// TestMendedLettersBecomeRows holds C-REPLAY: once the configuration fits letters become rows, once, also when the process is killed then.
+func TestMendedLettersBecomeRows(t *testing.T) {
+	s := behind(t, "streams: {orders: }\n", "streams: {orders: {columns: {n: bigint}}}\n", "orders",
+		`[{"id":"o1","key":"k","n":"one"},{"id":"o2","key":"k","n":"two"},{"id":"o3","n":"three"},{"id":"o4","n":4}]`)
+	s.balanced("orders", `"accepted":4,"stored":1,"duplicates":0,"dead":3,`)
+	configure(t, s.dir, "streams: {orders: {columns: {word: {type: json, path: n}}}}\n")
+	if err := syscall.Kill(s.PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.eventually("the file is applied", func() bool { return strings.Contains(s.log.String(), "configuration applied") })
+	status, stdout, stderr := command(t, s.dir, "dlq", "replay", "--reason", "bad_type", "--url", s.URL)
+	if status != exitDone || stdout != "replayed 3 letters, 3 became rows\n" {
+		t.Fatalf("status %d, %s%s", status, stdout, stderr)
+	}
+	s.Kill()
+	s = serve(t, s.dir)
+	s.eventually("all is applied", s.caughtUp)
+	const rows = "select id, word->>'$', _replay_of is not null from orders order by id"
+	if got := s.sql(rows, ""); got != `[["o1","one",true],["o2","two",true],["o3","three",true],["o4",null,false]]` {
+		t.Errorf("rows %s", got)
+	}
+	s.balanced("orders", `"accepted":4,"stored":4,"duplicates":0,"dead":0,`)
 }

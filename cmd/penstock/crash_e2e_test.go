@@ -77,6 +77,7 @@ func checkStored(t *testing.T, s *running, stream string, r *load.Result) {
 	}
 }
 
+// TestKilledServerHasEveryAnsweredEventOnce holds C-202 and C-CRASH of the real program.
 func TestKilledServerHasEveryAnsweredEventOnce(t *testing.T) {
 	dir := configured(t, "streams: {load: }\n")
 	s := serve(t, dir)
@@ -88,6 +89,7 @@ func TestKilledServerHasEveryAnsweredEventOnce(t *testing.T) {
 	}
 }
 
+// TestStopUnderLoadIsInOrder holds C-STOP.
 func TestStopUnderLoadIsInOrder(t *testing.T) {
 	dir := configured(t, "streams: {load: }\nstore: [\"duckdb:a\", \"duckdb:b\"]\n")
 	s := serve(t, dir)
@@ -106,6 +108,7 @@ func TestStopUnderLoadIsInOrder(t *testing.T) {
 	}
 }
 
+// TestRequestsGetADefiniteAnswerWhileTheServerEnds holds C-503.
 func TestRequestsGetADefiniteAnswerWhileTheServerEnds(t *testing.T) {
 	s := serve(t, configured(t, oneStream))
 	tail, err := http.Get(s.URL + "/v1/streams/clicks/tail")

@@ -83,6 +83,7 @@ func TestDevAppliesTheFileWhenItIsSaved(t *testing.T) {
 	s.stop()
 }
 
+// TestDevInMemory holds C-MEM.
 func TestDevInMemory(t *testing.T) {
 	dir := t.TempDir()
 	s := dev(t, dir, "--memory")

@@ -25,6 +25,7 @@ func bodies(n int) []string {
 	return all
 }
 
+// TestFullLogRefusesUntilTheStoreHasWhatItHolds holds C-FULL of the real program.
 func TestFullLogRefusesUntilTheStoreHasWhatItHolds(t *testing.T) {
 	dir := configured(t, smallLog)
 	s := serve(t, dir, "--roles", "ingest")

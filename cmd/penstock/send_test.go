@@ -17,6 +17,7 @@ import (
 )
 
 // TestSendKeepsTheOrderOfEachKey sends interleaved keys through many lanes in small requests.
+// It holds C-ORD on the way into the log.
 func TestSendKeepsTheOrderOfEachKey(t *testing.T) {
 	s := newStage(t)
 	const events, keys = 5000, 37

@@ -51,6 +51,7 @@ func TestEventsBecomeRowsAndStay(t *testing.T) {
 	}
 }
 
+// TestSecondProcessIsToldWhoHasTheDirectory holds C-LOCK.
 func TestSecondProcessIsToldWhoHasTheDirectory(t *testing.T) {
 	dir := configured(t, oneStream)
 	s := serve(t, dir)
@@ -215,6 +216,7 @@ func TestWhatWasChosenOnceIsRefusedAtTheStart(t *testing.T) {
 	}
 }
 
+// TestLogThatIsOlderThanTheStoreIsRefused holds C-RESTORE for an older log.
 func TestLogThatIsOlderThanTheStoreIsRefused(t *testing.T) {
 	dir := configured(t, oneStream)
 	s := serve(t, dir)

@@ -13,6 +13,7 @@ import (
 // TestCrashStates loses power at every moment of every workload, in every way that vfs.Moment.States knows: what was acknowledged is
 // there, once, whole and in its place; what was refused is not; readers find no damage; the totals add up; and what recovery made
 // survives the next loss of power.
+// It holds C-DISK and C-POWER.
 func TestCrashStates(t *testing.T) {
 	tortured(t, "crash_states", 300, func(k *torture) {
 		for _, w := range workloads() {

@@ -92,6 +92,7 @@ func testOptionsSmall() Options {
 
 // Every bit of an acknowledged frame that is flipped is noticed, reported with its range and its offsets, and costs that
 // frame alone: while reading in a sealed segment, and at the start in the last one.
+// It holds C-DAMAGE.
 func TestFlippedBits(t *testing.T) {
 	fs := vfs.NewMemory(0)
 	l := mustOpen(t, fs, testOptionsSmall())

@@ -142,6 +142,7 @@ func (lf life) fail(seed uint64, nth int, fault vfs.Fault) (found []finding, str
 }
 
 // TestFaults fails the n-th operation of each kind, for every n: once, or from then on.
+// It holds C-WRITE and C-FSYNC.
 func TestFaults(t *testing.T) {
 	tortured(t, "faults", 250, func(k *torture) {
 		n := 2

@@ -29,6 +29,7 @@ func fill(t *testing.T, l *Log, name string) int {
 	}
 }
 
+// TestFullDisk holds C-FULL.
 func TestFullDisk(t *testing.T) {
 	fs := vfs.NewMemory(100_000)
 	o := tinyOptions()

@@ -15,6 +15,7 @@ import (
 
 // TestTornTails cuts the last batch, which has up to five blocks, at every byte: the file ends there, or goes on with zeros or with
 // something else. What was written before is there, what follows is gone and no damage, and the log goes on.
+// It holds C-TORN.
 func TestTornTails(t *testing.T) {
 	tortured(t, "torn_tail", 100, func(k *torture) {
 		for _, c := range []Compression{Plain, S2} {
@@ -196,6 +197,7 @@ func swap(m *vfs.Memory, a, b SegmentID) error {
 
 // TestClockJumps moves the wall clock while the log is open and while it is not: log time never goes back, order is that of the
 // appends, and nothing expires that is younger than it may.
+// It holds C-CLOCK.
 func TestClockJumps(t *testing.T) {
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, jump := range []time.Duration{

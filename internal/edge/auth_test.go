@@ -96,6 +96,7 @@ func TestRow35LongToken(t *testing.T) {
 	s.Expect(s.Send(request(events, "Authorization: Bearer "+strings.Repeat("x", 10<<20)+"\r\n")), 431, "")
 }
 
+// TestRow36GuessedTokens holds C-429.
 func TestRow36GuessedTokens(t *testing.T) {
 	var clock sync.Mutex
 	now := time.Unix(1e9, 0)

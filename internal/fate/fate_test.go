@@ -127,6 +127,7 @@ func TestRepeats(t *testing.T) {
 	g.apply("row a", g.rec("a"))
 }
 
+// TestProducers holds C-PRODUCER.
 func TestProducers(t *testing.T) {
 	g := newRig(t, penstock.Stream{Name: "s"}, Limits{})
 	by := func(r *penstock.Record, seq uint64, item int) *penstock.Record {
@@ -166,6 +167,7 @@ func TestLetterIsDroppedOnce(t *testing.T) {
 	g.counts(0, 0, 0, 0, 1, 0)
 }
 
+// TestHaltedKey holds C-ORD behind a dead letter.
 func TestHaltedKey(t *testing.T) {
 	g := newRig(t, penstock.Stream{Name: "s", HaltKey: true}, Limits{})
 	g.apply("letter 1 open bad_json; letter 2 parked ; row 3; letter 4 parked ; letter 5 parked ", g.rec("1/k=bad"), g.rec("2/k"), g.rec("3/other"), g.rec("4/k=bad"), g.rec("5/k"))
@@ -177,6 +179,7 @@ func TestHaltedKey(t *testing.T) {
 	g.counts(7, 0, 0, 0, 0, 0)
 }
 
+// TestFull holds C-PARK.
 func TestFull(t *testing.T) {
 	g := newRig(t, penstock.Stream{Name: "s", HaltKey: true}, Limits{Letters: 3, Parked: 1})
 	g.apply("letter 1 open bad_json; letter 2 parked ", g.rec("1/k=bad"), g.rec("2/k"))
@@ -272,6 +275,7 @@ func TestDroppedPageLeavesTheQueue(t *testing.T) {
 }
 
 // Letters are replayed in any order.
+// It holds C-REPLAY.
 func TestReplaysInAnyOrder(t *testing.T) {
 	g := newRig(t, penstock.Stream{Name: "s"}, Limits{})
 	g.apply("letter 1 open bad_json; letter 2 open bad_json; letter 3 open bad_json", g.rec("1/k=bad"), g.rec("2/k=bad"), g.rec("3/k=bad"))

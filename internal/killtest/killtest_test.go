@@ -23,6 +23,7 @@ var (
 )
 
 // TestAnswersSurviveKill makes one pass; with PENSTOCK_TORTURE_MINUTES as many as that time holds.
+// It holds C-202, C-CRASH, C-ORD, C-DUP and C-POISON under kills.
 func TestAnswersSurviveKill(t *testing.T) {
 	o := Options{Program: *program, Rounds: *rounds, Once: !*resend, Poison: *poison}
 	if o.Program == "" {

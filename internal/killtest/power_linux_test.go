@@ -24,6 +24,7 @@ const withinNamespace = "PENSTOCK_TEST_MOUNTS"
 // TestPowerLoss runs the program on file systems that lose power (FS_IOC_SHUTDOWN without flushing the log): what was not synced is
 // lost as it is then. It needs -power-kinds: make power and make torture run it. The mounts and all processes
 // are in namespaces of their own, so they go with the test however it ends.
+// It holds C-POWER on real file systems.
 func TestPowerLoss(t *testing.T) {
 	switch {
 	case *powerKinds == 0:

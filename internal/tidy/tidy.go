@@ -39,6 +39,7 @@ func checks() map[string]check {
 		"link":        checkLinks,
 		"make target": checkTargets,
 		"skip":        checkSkips,
+		"clause":      checkClauses,
 	}
 }
 

@@ -64,6 +64,7 @@ func writeUntilKilled(t *testing.T, dir string) {
 }
 
 // A process that is killed at any moment leaves rows and positions that agree.
+// It holds C-ONCE.
 func TestKilled(t *testing.T) {
 	if dir := os.Getenv(killedDir); dir != "" {
 		writeUntilKilled(t, dir)
