@@ -141,37 +141,45 @@ func (lf life) fail(seed uint64, nth int, fault vfs.Fault) (found []finding, str
 	return append(found, led.judge(openAndLook(mem.CrashClone(0), g.o, led, "z00002"), 0)...), true
 }
 
-// TestFaults fails the n-th operation of each kind, for every n: once, or from then on.
-// It holds C-WRITE and C-FSYNC.
+// TestFaults fails the n-th operation of each kind, for every n: once, or from then on. A long run has two hundred lives, so that there
+// are at least as many of each.
 func TestFaults(t *testing.T) {
 	tortured(t, "faults", 250, func(k *torture) {
-		n := 2
-		if testing.Short() {
+		chains, n := 1, 2
+		switch {
+		case testing.Short():
 			n = 1
+		case k.long:
+			chains, n = 10, 20
 		}
-		if k.long {
-			n = 201
-		}
-		lives := chain(k.seed, n)
-		for _, kind := range []vfs.Kind{vfs.OpCreate, vfs.OpOpen, vfs.OpEdit, vfs.OpLock, vfs.OpMkdir, vfs.OpList, vfs.OpRename,
-			vfs.OpRemove, vfs.OpSyncDir, vfs.OpFree, vfs.OpRead, vfs.OpWrite, vfs.OpSync, vfs.OpDatasync, vfs.OpAllocate,
-			vfs.OpTruncate, vfs.OpSize} {
-			for _, err := range []error{syscall.EIO, syscall.ENOSPC, vfs.ErrShort} {
-				if err == vfs.ErrShort && kind != vfs.OpWrite {
-					continue
+		for range chains {
+			lives := chain(k.seed, n)
+			for kind, errs := range faultsOf() {
+				for _, err := range errs {
+					if !k.failEach(lives, kind, err) {
+						return
+					}
 				}
-				if ops, ok := k.failEach(lives, kind, err); !ok {
-					return
-				} else if k.long {
-					t.Logf("%s: %v, each of %d", kind, err, ops)
-				}
+			}
+			if k.seed++; k.long && k.over() {
+				return
 			}
 		}
 	})
 }
 
-// failEach fails every operation of a kind. It returns how many there were, and whether to go on.
-func (k *torture) failEach(lives []life, kind vfs.Kind, err error) (ops int, ok bool) {
+// faultsOf returns what operations of each kind fail with.
+func faultsOf() map[vfs.Kind][]error {
+	some, full := []error{syscall.EIO}, []error{syscall.EIO, syscall.ENOSPC}
+	return map[vfs.Kind][]error{
+		vfs.OpOpen: some, vfs.OpEdit: some, vfs.OpList: some, vfs.OpRemove: some, vfs.OpFree: some, vfs.OpRead: some, vfs.OpTruncate: some,
+		vfs.OpSize: some, vfs.OpCreate: full, vfs.OpLock: full, vfs.OpMkdir: full, vfs.OpRename: full, vfs.OpSyncDir: full, vfs.OpSync: full,
+		vfs.OpDatasync: full, vfs.OpAllocate: full, vfs.OpWrite: {syscall.EIO, syscall.ENOSPC, vfs.ErrShort},
+	}
+}
+
+// failEach fails every operation of a kind. It reports whether to go on.
+func (k *torture) failEach(lives []life, kind vfs.Kind, err error) bool {
 	for i, lf := range lives {
 		for nth := 1; ; nth++ {
 			struck := false
@@ -181,14 +189,13 @@ func (k *torture) failEach(lives []life, kind vfs.Kind, err error) (ops int, ok 
 					break
 				}
 				if !k.round(found, "life %d, %s %d: %v, ever %v", i+1, kind, nth, err, ever) {
-					return ops, false
+					return false
 				}
 			}
 			if !struck {
 				break
 			}
-			ops++
 		}
 	}
-	return ops, true
+	return true
 }

@@ -18,6 +18,7 @@ type torture struct {
 	long bool
 	seed uint64 // of this pass
 	r    *rand.Rand
+	end  time.Time // of a long run
 
 	rounds, lost, doubled, problems int
 }
@@ -33,11 +34,11 @@ func tortured(t *testing.T, kind string, share int, pass func(*torture)) {
 	if seed, err := strconv.ParseUint(os.Getenv("PENSTOCK_TORTURE_SEED"), 10, 64); err == nil {
 		k.seed = seed
 	}
-	end := time.Now().Add(time.Duration(minutes*float64(share)*60) * time.Millisecond)
+	k.end = time.Now().Add(time.Duration(minutes*float64(share)*60) * time.Millisecond)
 	for {
 		k.r = rand.New(rand.NewPCG(k.seed, 0))
 		pass(k)
-		if !k.long || t.Failed() || !time.Now().Before(end) {
+		if !k.long || t.Failed() || k.over() {
 			break
 		}
 		k.seed++
@@ -47,6 +48,9 @@ func tortured(t *testing.T, kind string, share int, pass func(*torture)) {
 		t.Logf("again with PENSTOCK_TORTURE_SEED=%d", k.seed)
 	}
 }
+
+// over reports whether a long run has had its time.
+func (k *torture) over() bool { return !time.Now().Before(k.end) }
 
 // some reports whether to look at one of many: every one in a long run, about one of n in an ordinary one, fewer in a short one.
 func (k *torture) some(n int) bool {
