@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/vfs"
 )
 
@@ -19,13 +20,14 @@ import (
 func benchBlock(n int) *penstock.Block {
 	bb := penstock.NewBlockBuilder(penstock.NewPartitioner(benchOptions().Cluster))
 	bb.Reset(penstock.DefaultTenant, "clicks", 1, 0)
+	sums := checksum.NewHasher(benchOptions().Cluster).Stream(penstock.DefaultTenant, "clicks")
 	r := rand.New(rand.NewPCG(1, 2))
 	for range n {
 		id := fmt.Appendf(nil, "%016x%016x", r.Uint64(), r.Uint64())
 		key := fmt.Appendf(nil, "user-%06d", r.IntN(100000))
 		body := fmt.Appendf(nil, `{"id":"%s","user":"%s","time":"2026-01-02T03:04:05.%06dZ","url":"https://example.com/shop/item/%d","referrer":"https://search.example/?q=%x","agent":"Mozilla/5.0 (X11; Linux x86_64)","ms":%d}`,
 			id, key, r.IntN(1e6), r.IntN(10000), r.Uint32(), r.IntN(5000))
-		bb.Add(penstock.Event{ID: id, Key: key, Time: 1, Body: body})
+		bb.Add(penstock.Event{ID: id, Key: key, Time: 1, Body: body, Sum: sums.Sum(key, id, body)})
 	}
 	return bb.Take()
 }
