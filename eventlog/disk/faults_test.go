@@ -142,7 +142,7 @@ func (lf life) fail(seed uint64, nth int, fault vfs.Fault) (found []finding, str
 }
 
 // TestFaults fails the n-th operation of each kind, for every n: once, or from then on. A long run has two hundred lives, so that there
-// are at least as many of each.
+// are at least as many of each. It holds C-WRITE and C-FSYNC.
 func TestFaults(t *testing.T) {
 	tortured(t, "faults", 250, func(k *torture) {
 		chains, n := 1, 2
