@@ -2,7 +2,6 @@ package audit
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 
 	"penstock"
@@ -29,33 +28,11 @@ func (a *Audit) serve(w http.ResponseWriter, r *http.Request) (Report, error) {
 		edge.Abandon(w) // while a body is unread net/http does not notice that the client went away
 		return Report{}, penstock.Refusef("bad_body", "check request", "this route takes no body")
 	}
-	ask, err := askOf(r.URL.RawQuery)
-	if err != nil {
-		return Report{}, err
+	p := edge.ParamsOf(r, "partitions", "deep")
+	ask := Ask{Partitions: p.Flag("partitions"), Deep: p.Flag("deep")}
+	if p.Err != nil {
+		return Report{}, p.Err
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the audit's own limits end it
 	return a.Run(r.Context(), ask)
-}
-
-// askOf reads the parameters partitions and deep. Any other is a mistake, not a wish that is passed over.
-func askOf(query string) (Ask, error) {
-	var ask Ask
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return ask, penstock.Refusef("bad_parameter", "read parameters", "the query string: %v", err)
-	}
-	wishes := map[string]*bool{"partitions": &ask.Partitions, "deep": &ask.Deep}
-	for name, list := range values {
-		wish := wishes[name]
-		switch {
-		case wish == nil:
-			return ask, penstock.Refusef("bad_parameter", "read parameters", "parameter %.40q is not known here", name)
-		case len(list) > 1:
-			return ask, penstock.Refusef("bad_parameter", "read parameters", "parameter %s is there twice", name)
-		case list[0] != "0" && list[0] != "1":
-			return ask, penstock.Refusef("bad_parameter", "read parameters", "%s is 0 or 1", name)
-		}
-		*wish = list[0] == "1"
-	}
-	return ask, nil
 }

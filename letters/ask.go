@@ -3,12 +3,9 @@ package letters
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"maps"
 	"mime"
 	"net/http"
-	"os"
 	"slices"
 
 	"penstock"
@@ -35,7 +32,7 @@ func (a *API) readAsk(w http.ResponseWriter, r *http.Request, replay bool) (ask,
 	if err := a.checkHead(r); err != nil {
 		return ask{}, refuse(w, r, err)
 	}
-	body, err := a.readBody(w, r)
+	body, err := edge.ReadBody(w, r, a.o.Limits.Body)
 	if err != nil {
 		return ask{}, err
 	}
@@ -47,14 +44,14 @@ func (a *API) readAsk(w http.ResponseWriter, r *http.Request, replay bool) (ask,
 }
 
 func (a *API) checkHead(r *http.Request) error {
-	if p := paramsOf(r); p.err != nil {
-		return p.err
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	encoding := r.Header.Get("Content-Encoding")
 	switch {
 	case r.ContentLength > int64(a.o.Limits.Body):
-		return errBodyTooLarge
+		return edge.ErrBodyTooLarge
 	case encoding != "" && encoding != "identity":
 		return penstock.Refusef("unsupported_encoding", opReadRequest, "the body is sent as it is, not compressed")
 	case r.Header.Get("Content-Type") == "", err == nil && kind == "application/json":
@@ -63,29 +60,6 @@ func (a *API) checkHead(r *http.Request) error {
 		return nil
 	}
 	return penstock.Refusef("unsupported_media_type", opReadRequest, "the body is application/json")
-}
-
-var (
-	errBodyTooLarge = penstock.Refusef("body_too_large", opReadRequest, "the body is larger than allowed")
-	errBodyTooSlow  = penstock.Refusef("body_too_slow", opReadRequest, "the body came too slowly")
-	errBodyCut      = penstock.Refusef("body_cut", opReadRequest, "the body ended before it was whole")
-)
-
-// readBody reads the body within the server's time for it.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(a.o.Limits.Body)+1))
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = errBodyTooSlow
-	case err != nil:
-		err = errBodyCut
-	case len(body) > int(a.o.Limits.Body):
-		err = errBodyTooLarge
-	default:
-		return body, nil
-	}
-	edge.Abandon(w)
-	return nil, err
 }
 
 // members checks that the body is one JSON object, strictly, and takes it apart.
@@ -132,11 +106,11 @@ func (a *API) askOf(members map[string]json.RawMessage, replay bool) (ask, error
 		}
 	}
 	_, limited := members["rate"]
-	if err := checkNumber("limit", limit, a.o.Limits.Page); err != nil {
+	if err := edge.CheckLimit("limit", limit, a.o.Limits.Page); err != nil {
 		return q, err
 	}
 	if limited {
-		if err := checkNumber("rate", rate, a.o.Limits.Rate); err != nil {
+		if err := edge.CheckLimit("rate", rate, a.o.Limits.Rate); err != nil {
 			return q, err
 		}
 	}

@@ -51,18 +51,18 @@ const defaultList = 100
 func (a *API) serveList(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
 	p := paramsOf(r, "stream", "reason", "id", "state", "limit", "cursor")
 	q := penstock.LetterQuery{
-		Stream: p.values.Get("stream"), ID: p.values.Get("id"), Reason: penstock.LetterReason(p.values.Get("reason")),
+		Stream: p.Values.Get("stream"), ID: p.Values.Get("id"), Reason: penstock.LetterReason(p.Values.Get("reason")),
 		State: p.state("state"),
 	}
-	limit := p.limit("limit", defaultList, a.o.Limits.Page)
-	if text := p.values.Get("cursor"); text != "" && p.err == nil {
-		q.After, p.err = a.cursor(text)
+	limit := p.Limit("limit", defaultList, a.o.Limits.Page)
+	if text := p.Values.Get("cursor"); text != "" && p.Err == nil {
+		q.After, p.Err = a.cursor(text)
 	}
-	if p.err == nil {
-		p.err = checkFilter(q)
+	if p.Err == nil {
+		p.Err = checkFilter(q)
 	}
-	if p.err != nil {
-		return p.err
+	if p.Err != nil {
+		return p.Err
 	}
 	answer := struct {
 		Letters []letter `json:"letters"`
@@ -84,8 +84,8 @@ func (a *API) serveList(ctx context.Context, w http.ResponseWriter, r *http.Requ
 }
 
 func (a *API) serveOne(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
-	if p := paramsOf(r); p.err != nil {
-		return p.err
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
 	}
 	at, ok := parsePlace(r.PathValue("place"), a.o.Cluster.Partitions)
 	if !ok {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -32,7 +30,7 @@ const opReadQuery = "read query"
 func (a *API) readAsk(w http.ResponseWriter, r *http.Request) (ask, error) {
 	q, plain, err := a.askHead(r)
 	if err == nil && r.ContentLength > int64(a.o.Limits.Body) {
-		err = errBodyTooLarge
+		err = edge.ErrBodyTooLarge
 	}
 	if err != nil {
 		if r.ContentLength != 0 {
@@ -40,7 +38,7 @@ func (a *API) readAsk(w http.ResponseWriter, r *http.Request) (ask, error) {
 		}
 		return ask{}, err
 	}
-	body, err := a.readBody(w, r)
+	body, err := edge.ReadBody(w, r, a.o.Limits.Body)
 	if err != nil {
 		return ask{}, err
 	}
@@ -91,29 +89,6 @@ func (a *API) askHead(r *http.Request) (q ask, body string, err error) {
 	return q, "", penstock.Refusef("unsupported_media_type", opReadQuery, "a query is sent as application/json or text/plain, in UTF-8")
 }
 
-var (
-	errBodyTooLarge = penstock.Refusef("body_too_large", opReadQuery, "the body is larger than allowed")
-	errBodyTooSlow  = penstock.Refusef("body_too_slow", opReadQuery, "the body came too slowly")
-	errBodyCut      = penstock.Refusef("body_cut", opReadQuery, "the body ended before it was whole")
-)
-
-// readBody reads the body within the server's time for it.
-func (a *API) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(a.o.Limits.Body)+1))
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = errBodyTooSlow
-	case err != nil:
-		err = errBodyCut
-	case len(body) > int(a.o.Limits.Body):
-		err = errBodyTooLarge
-	default:
-		return body, nil
-	}
-	edge.Abandon(w)
-	return nil, err
-}
-
 // askOfText takes the body as the statement; the rest stands in the URL.
 func (a *API) askOfText(q *ask, r *http.Request, body []byte) error {
 	switch {
@@ -124,7 +99,7 @@ func (a *API) askOfText(q *ask, r *http.Request, body []byte) error {
 	}
 	p := paramsOf(r, "after", "timeout")
 	q.query.SQL = string(body)
-	return a.complete(q, p, p.values["after"], p.values.Get("timeout"))
+	return a.complete(q, p, p.Values["after"], p.Values.Get("timeout"))
 }
 
 // askOfJSON takes everything from the body.
@@ -198,9 +173,9 @@ func paramValues(params []json.RawMessage) ([]any, error) {
 // complete checks what both kinds of request have.
 func (a *API) complete(q *ask, p *params, after []string, timeout string) error {
 	if strings.TrimSpace(q.query.SQL) == "" {
-		p.fail("bad_shape", "there is no query")
+		p.Fail("bad_shape", "there is no query")
 	}
 	q.patience = p.duration("timeout", timeout, a.o.Limits.Wait, a.o.Limits.Timeout)
 	q.want = p.receipts(after, a.o.Cluster.ID, a.o.Limits.Receipts)
-	return p.err
+	return p.Err
 }

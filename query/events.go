@@ -50,30 +50,30 @@ func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 	p := paramsOf(r, "key", "from", "to", "limit", "cursor", "after", "timeout")
 	q := penstock.KeyQuery{
-		Stream: r.PathValue("stream"), Key: p.values.Get("key"),
+		Stream: r.PathValue("stream"), Key: p.Values.Get("key"),
 		From: p.moment("from"), To: p.moment("to"),
-		Limit: p.limit("limit", defaultPage, a.o.Limits.Page),
+		Limit: p.Limit("limit", defaultPage, a.o.Limits.Page),
 	}
 	question := fmt.Sprintf("events %q %q %d %d", q.Stream, q.Key, q.From, q.To)
 	switch {
 	case len(q.Key) == 0 || len(q.Key) > int(penstock.MaxKeyLen):
-		p.fail("bad_parameter", "key is needed: 1 to %d bytes", penstock.MaxKeyLen)
-	case q.To != 0 && q.To < q.From, q.To == 0 && p.values.Get("to") != "":
-		p.fail("bad_parameter", "to lies before from")
+		p.Fail("bad_parameter", "key is needed: 1 to %d bytes", penstock.MaxKeyLen)
+	case q.To != 0 && q.To < q.From, q.To == 0 && p.Values.Get("to") != "":
+		p.Fail("bad_parameter", "to lies before from")
 	case q.To-q.From > maxRange && q.From != 0:
-		p.fail("query_too_large", "from and to are more than 100 years apart")
+		p.Fail("query_too_large", "from and to are more than 100 years apart")
 	}
-	if token := p.values.Get("cursor"); token != "" && p.err == nil {
+	if token := p.Values.Get("cursor"); token != "" && p.Err == nil {
 		var at penstock.Positions
-		at, p.err = a.tokens.open(question, token)
+		at, p.Err = a.tokens.open(question, token)
 		for _, position := range at {
 			q.After = position
 		}
 	}
-	patience := p.duration("timeout", p.values.Get("timeout"), a.o.Limits.Wait, a.o.Limits.Timeout)
-	want := p.receipts(p.values["after"], a.o.Cluster.ID, a.o.Limits.Receipts)
-	if p.err != nil {
-		return p.err
+	patience := p.duration("timeout", p.Values.Get("timeout"), a.o.Limits.Wait, a.o.Limits.Timeout)
+	want := p.receipts(p.Values["after"], a.o.Cluster.ID, a.o.Limits.Receipts)
+	if p.Err != nil {
+		return p.Err
 	}
 	if err := a.checkStream(q.Stream); err != nil {
 		return err

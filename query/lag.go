@@ -31,8 +31,8 @@ type PartitionLag struct {
 }
 
 func (a *API) serveLag(w http.ResponseWriter, r *http.Request) error {
-	if p := paramsOf(r); p.err != nil {
-		return p.err
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
 	}
 	if a.o.Lag == nil {
 		return missing("consumer")

@@ -22,8 +22,8 @@ type placeState struct {
 }
 
 func (a *API) serveReceipt(w http.ResponseWriter, r *http.Request) error {
-	if p := paramsOf(r); p.err != nil {
-		return p.err
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
 	}
 	receipt, err := penstock.ParseReceipt(r.PathValue("receipt"), a.o.Cluster.ID)
 	if err != nil {

@@ -46,8 +46,8 @@ type streamInfo struct {
 }
 
 func (a *API) serveStreams(w http.ResponseWriter, r *http.Request) error {
-	if p := paramsOf(r); p.err != nil {
-		return p.err
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
 	}
 	infos, err := a.streams(r.Context())
 	if err != nil {
@@ -60,8 +60,8 @@ func (a *API) serveStreams(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) serveStream(w http.ResponseWriter, r *http.Request) error {
-	if p := paramsOf(r); p.err != nil {
-		return p.err
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
 	}
 	if err := a.checkStream(r.PathValue("stream")); err != nil {
 		return err

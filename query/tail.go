@@ -74,19 +74,19 @@ func (a *API) traceTails() {
 // tailOf reads what is asked for.
 func (a *API) tailOf(r *http.Request) (*tail, error) {
 	p := paramsOf(r, "key", "from")
-	t := &tail{api: a, stream: r.PathValue("stream"), key: p.values.Get("key")}
-	switch from := p.values.Get("from"); from {
+	t := &tail{api: a, stream: r.PathValue("stream"), key: p.Values.Get("key")}
+	switch from := p.Values.Get("from"); from {
 	case "", "now":
 	case "start":
 		t.fromStart = true
 	default:
-		p.fail("bad_parameter", "from is now or start")
+		p.Fail("bad_parameter", "from is now or start")
 	}
 	if len(t.key) > int(penstock.MaxKeyLen) {
-		p.fail("bad_parameter", "key is at most %d bytes", penstock.MaxKeyLen)
+		p.Fail("bad_parameter", "key is at most %d bytes", penstock.MaxKeyLen)
 	}
-	if p.err != nil {
-		return nil, p.err
+	if p.Err != nil {
+		return nil, p.Err
 	}
 	if _, err := accepted(r, formatEvents); err != nil {
 		return nil, err
