@@ -15,12 +15,15 @@ type desk struct {
 	out    []string
 	parked map[penstock.Place]penstock.Record
 	why    map[penstock.Place]penstock.Condemned
+
+	logTime penstock.Micros // of the last row
 }
 
 func (d *desk) Row(r *penstock.Record) *penstock.Condemned {
 	if string(r.Body) == "bad" {
 		return &penstock.Condemned{Reason: "bad_json"}
 	}
+	d.logTime = r.LogTime
 	d.out = append(d.out, fmt.Sprintf("row %s", r.ID))
 	return nil
 }
@@ -282,4 +285,16 @@ func TestReplaysInAnyOrder(t *testing.T) {
 	g.stream.HaltKey = true
 	g.apply("row 2; settle 2 replayed; letter 4 parked ; row 1; settle 1 replayed; row 3; settle 3 replayed; row 4; settle 5 replayed; row 5",
 		replayOf(g.rec("2/k"), 2), g.rec("4/k"), replayOf(g.rec("1/k"), 1), replayOf(g.rec("3/k"), 3), g.rec("5/k"))
+}
+
+// A row that had to wait is as old as what let it go, so that its time to be kept has not passed already.
+func TestReleasedRowsAreNew(t *testing.T) {
+	g := newRig(t, penstock.Stream{Name: "s", HaltKey: true}, Limits{})
+	g.apply("letter 1 open bad_json; letter 2 parked ", g.rec("1/k=bad"), g.rec("2/k"))
+	later := replayOf(g.rec("1/k"), 1)
+	later.LogTime = 77
+	g.apply("row 1; settle 1 replayed; row 2; settle 2 replayed", later)
+	if g.desk.logTime != 77 {
+		t.Fatalf("it is a row of %d", g.desk.logTime)
+	}
 }

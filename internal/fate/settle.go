@@ -79,7 +79,9 @@ func (p *Page) release(e *entry, k keyLane, queue []penstock.Place, now penstock
 		p.parked--
 		why := &verdict
 		if verdict == (penstock.Condemned{}) {
-			why = p.store(r)
+			late := *r
+			late.LogTime = max(late.LogTime, now) // rows are kept for a time from when they became rows, as those of replays are
+			why = p.store(&late)
 		}
 		if why != nil {
 			l.Parked = false

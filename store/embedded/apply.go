@@ -3,6 +3,8 @@ package embedded
 import (
 	"context"
 	"database/sql/driver"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +28,9 @@ func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
 	if err := s.compare(b); err != nil {
 		return err
 	}
+	if err := s.completeIdentities(ctx, *s.db.streams.Load()); err != nil {
+		return err
+	}
 	post := s.post(b.Condemned)
 	defer post.end()
 	if err := post.batch(b); err != nil {
@@ -43,7 +48,14 @@ func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
 
 // carry commits a posting and makes it the shard's present state. The caller holds applying.
 func (s *shard) carry(ctx context.Context, post *posting) error {
-	if err := s.commit(ctx, post.next); err != nil {
+	if s.doubt != nil {
+		return penstock.Wrap(penstock.Corrupt, "apply batch in shard "+s.spec.Name, s.doubt)
+	}
+	err := s.commit(ctx, post.next)
+	if penstock.Is(err, penstock.Unknown) {
+		err = s.settle(ctx, post.next, err)
+	}
+	if err != nil {
 		if isOutOfMemory(err) {
 			s.db.shed()
 		}
@@ -54,6 +66,23 @@ func (s *shard) carry(ctx context.Context, post *posting) error {
 	post.tell()
 	s.unsafe, s.committed = true, time.Now()
 	return nil
+}
+
+// settle finds out what became of a transaction whose COMMIT failed: nil if it is there, Unavailable if it is not. If that cannot be
+// told the shard is of no use until it is opened again: what was in hand might be applied twice.
+func (s *shard) settle(ctx context.Context, next state, why error) error {
+	var there state
+	var text string
+	query := "SELECT state FROM " + s.newest().table("state")
+	err := s.conn.QueryRowContext(context.WithoutCancel(ctx), query).Scan(&text)
+	if err = errors.Join(err, json.Unmarshal([]byte(text), &there)); err != nil {
+		s.doubt = errors.Join(why, err)
+		return s.doubt
+	}
+	if there.Serial == next.Serial {
+		return nil
+	}
+	return penstock.Wrap(penstock.Unavailable, "commit", why)
 }
 
 // prepare makes what the batch needs and what takes the catalog's lock: streams that the shards do not know yet, and a

@@ -200,6 +200,7 @@ func newFeeder(c penstock.Cluster) *feeder {
 type event struct {
 	id, key, body string
 	time          penstock.Micros
+	replayOf      penstock.Position
 }
 
 func (f *feeder) batch(stream string, events ...event) penstock.Batch {
@@ -212,7 +213,7 @@ func (f *feeder) batch(stream string, events ...event) penstock.Batch {
 		if e.body == "" {
 			e.body = "{}"
 		}
-		one := penstock.Event{ID: []byte(e.id), Key: []byte(e.key), Time: e.time, Body: []byte(e.body)}
+		one := penstock.Event{ID: []byte(e.id), Key: []byte(e.key), Time: e.time, Body: []byte(e.body), ReplayOf: e.replayOf}
 		if !f.unchecked {
 			one.Sum = checksum.NewHasher(f.cluster).Stream(penstock.DefaultTenant, stream).Sum(one.Key, one.ID, one.Body)
 		}

@@ -25,15 +25,20 @@ var badBlock = regexp.MustCompile(`stored checksum (\d+) in block at location (\
 // locate returns the shard and the file that a message of DuckDB about damage means. It names the file itself only when bytes
 // are missing; of a block that is not what was written it tells the place, and the checksum that stands there.
 func (d *Database) locate(message string) (shard, file string) {
-	found := badBlock.FindStringSubmatch(message)
 	for _, s := range d.shards {
 		for _, f := range s.list() {
-			if strings.Contains(message, f.path) || found != nil && hasChecksum(f.path, found[1], found[2]) {
+			if f.mentioned(message) {
 				return s.spec.Name, filepath.Base(f.path)
 			}
 		}
 	}
 	return "", ""
+}
+
+// mentioned reports whether a message about damage means the file.
+func (f *file) mentioned(message string) bool {
+	found := badBlock.FindStringSubmatch(message)
+	return strings.Contains(message, f.path) || found != nil && hasChecksum(f.path, found[1], found[2])
 }
 
 // hasChecksum reports whether a block of a file has the given checksum, right or wrong: its first eight bytes.

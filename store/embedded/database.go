@@ -241,11 +241,8 @@ func (s *shard) declare(ctx context.Context, streams []registered) error {
 	}
 	f.tables.Store(&tables)
 	s.unsafe = true
-	if complete, err := s.remember(streams); err != nil || !complete {
-		err = errors.Join(err, s.restoreAll(ctx, s.db.declared))
-		if err != nil {
-			return s.outage("declare streams", err)
-		}
+	if err := s.setWindows(ctx, streams, s.db.declared); err != nil {
+		return err
 	}
 	if !maps.EqualFunc(before, tables, slices.Equal) {
 		s.tryCheckpoint(ctx)

@@ -22,14 +22,12 @@ func (d *Database) Events(ctx context.Context, q penstock.KeyQuery) ([]penstock.
 	if s == nil {
 		return nil, penstock.Errorf(penstock.NotOwner, "find events", "no shard here holds partition %d", p)
 	}
-	for {
-		removed := d.removed.Load()
-		found, err := s.events(ctx, keyScan{query: q, stream: r.ID, partition: p, hidden: (*d.hidden.Load())[r.ID]})
-		if err != nil && ctx.Err() == nil && removed != d.removed.Load() {
-			continue // a file was removed meanwhile
-		}
-		return found, d.report(queryError(ctx, err))
-	}
+	var found []penstock.Row
+	err := d.steady(ctx, func() (err error) {
+		found, err = s.events(ctx, keyScan{query: q, stream: r.ID, partition: p, hidden: (*d.hidden.Load())[r.ID]})
+		return err
+	})
+	return found, err
 }
 
 // events runs a scan over all files.

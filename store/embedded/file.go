@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -48,12 +49,11 @@ type identity struct {
 // state is what a commit changes beside rows, in the same transaction. A file's state says what was true when its last
 // row came; the newest file's is the shard's.
 type state struct {
+	Serial    int64              `json:"serial"` // of the transaction: each has one more than the one before
 	Positions penstock.Positions `json:"positions"`
 	LogTime   penstock.Micros    `json:"log_time"` // of the newest row; 0: none yet
 	Since     penstock.Micros    `json:"since"`    // log time of the file's first row; 0: none yet
 	Rows      map[int32]int64    `json:"rows"`     // in this file, by stream
-
-	ExpiredThrough int `json:"expired_through,omitempty"` // number of the last file whose rows are counted as expired
 }
 
 func (s state) clone() state {
@@ -196,6 +196,18 @@ func sqlType(c penstock.Column) string {
 		return "TIMESTAMPTZ"
 	}
 	return strings.ToUpper(string(c.Type)) // BIGINT, DOUBLE, BOOLEAN, JSON
+}
+
+// integers lists numbers as SQL writes them.
+func integers(all ...int64) string {
+	var b strings.Builder
+	for i, n := range all {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.FormatInt(n, 10))
+	}
+	return b.String()
 }
 
 // put returns the statements that write the state to a file. The text has numbers and fixed names only. It is no UPDATE:

@@ -29,24 +29,22 @@ func (s *shard) recallIdentities(ctx context.Context, known registry) error {
 	if _, err := s.remember(known.sorted()); err != nil {
 		return err
 	}
-	return s.restoreAll(ctx, known)
+	err = s.restoreAll(ctx, known)
+	s.complete = err == nil
+	return err
 }
 
 // restoreAll gives the index all that it lacks.
 func (s *shard) restoreAll(ctx context.Context, known registry) error {
-	names := map[int32]streamKey{}
-	for key, r := range known {
-		names[r.ID] = key
+	files := s.list()
+	for len(files) > 1 && files[0].state.LogTime+known.longestWindow() < s.logTime() {
+		files = files[1:]
 	}
-	starts, err := s.starts(ctx, known, names)
+	starts, err := s.starts(ctx, files, known)
 	if err != nil || len(starts) == 0 {
 		return err
 	}
-	now := s.newest().state.LogTime
-	for _, f := range s.list() {
-		if f.state.LogTime+s.longestWindow() < now {
-			continue
-		}
+	for _, f := range files {
 		if err := s.restore(ctx, f, starts); err != nil {
 			return err
 		}
@@ -62,8 +60,12 @@ type start struct {
 	ordinal int64 // of the first identity there
 }
 
-// starts returns the lanes of which the index lacks something.
-func (s *shard) starts(ctx context.Context, known registry, names map[int32]streamKey) ([]*start, error) {
+// starts returns the lanes of which the index lacks something that is in one of the files, which are the newest ones.
+func (s *shard) starts(ctx context.Context, files []*file, known registry) ([]*start, error) {
+	names := map[int32]streamKey{}
+	for key, r := range known {
+		names[r.ID] = key
+	}
 	var lacking []string
 	for lane, next := range s.ordinals {
 		if covered := s.ids.Covered(lane); covered < next {
@@ -75,7 +77,7 @@ func (s *shard) starts(ctx context.Context, known registry, names map[int32]stre
 		return nil, nil
 	}
 	var batches []string
-	for _, f := range s.list() {
+	for _, f := range files {
 		batches = append(batches, "SELECT *, "+itoa(f.number)+" AS file, rowid AS nth FROM "+f.table(batchesTable))
 	}
 	// Of each lane the last row at which the index was not lacking yet; if there is none, the oldest that was carried over.
@@ -177,6 +179,33 @@ func (r *restorer) flush() error {
 	return err
 }
 
+// completeIdentities opens the index again if it did not get all that it should have: what it lacks would not be recognised.
+func (s *shard) completeIdentities(ctx context.Context, known registry) error {
+	if s.complete {
+		return nil
+	}
+	_ = s.ids.Close() // of no consequence: the files have everything
+	return s.outageOrNil("read identities", s.recallIdentities(ctx, known))
+}
+
+// setWindows tells the index how long streams are remembered from now on, and gives it what it lacks then.
+func (s *shard) setWindows(ctx context.Context, streams []registered, known registry) error {
+	if err := s.completeIdentities(ctx, known); err != nil {
+		return err
+	}
+	s.complete = false
+	whole, err := s.remember(streams)
+	for lane, next := range s.ordinals { // those of a stream that remembered nothing were left out
+		at := slices.IndexFunc(streams, func(r registered) bool { return r.Name == lane.Stream && r.Dedup.On() })
+		whole = whole && (at < 0 || s.ids.Covered(lane) >= next)
+	}
+	if err == nil && !whole {
+		err = s.restoreAll(ctx, known)
+	}
+	s.complete = err == nil
+	return s.outageOrNil("read identities", err)
+}
+
 // mendIdentities makes the index anew if the error says that it is damaged: the files have all that it had.
 func (s *shard) mendIdentities(ctx context.Context, err error) error {
 	if !penstock.Is(err, penstock.Corrupt) {
@@ -185,8 +214,8 @@ func (s *shard) mendIdentities(ctx context.Context, err error) error {
 	if trace := s.db.o.Trace.SetAside; trace != nil {
 		trace(s.spec.Name, "ids", err)
 	}
-	again := errors.Join(s.ids.Close(), s.recallIdentities(ctx, *s.db.streams.Load()))
-	return penstock.Wrap(penstock.Unavailable, "look up identities", errors.Join(err, again))
+	s.complete = false
+	return penstock.Wrap(penstock.Unavailable, "look up identities", errors.Join(err, s.completeIdentities(ctx, *s.db.streams.Load())))
 }
 
 // remember tells the index how long each of the streams is remembered. It returns false if all has to be restored for that.
@@ -200,12 +229,10 @@ func (s *shard) remember(streams []registered) (complete bool, err error) {
 }
 
 // longestWindow is how long an identity counts at most, whatever its stream.
-func (s *shard) longestWindow() penstock.Micros {
+func (g registry) longestWindow() penstock.Micros {
 	var longest penstock.Micros
-	for _, known := range []registry{s.known, s.db.declared} {
-		for _, r := range known {
-			longest = max(longest, penstock.Micros(r.Dedup.Window.Microseconds()))
-		}
+	for _, r := range g {
+		longest = max(longest, penstock.Micros(r.Dedup.Window.Microseconds()))
 	}
 	return longest
 }

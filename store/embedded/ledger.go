@@ -95,6 +95,7 @@ type letterRow struct {
 	state   penstock.LetterState
 	why     penstock.Condemned
 	indexed bool // the record's identity got an ordinal
+	since   penstock.Micros
 }
 
 func (l *ledger) addLetter(stream int32, r *penstock.Record, as letterRow) {
@@ -115,7 +116,7 @@ func (l *ledger) addLetter(stream int32, r *penstock.Record, as letterRow) {
 	c[13].text([]byte(as.why.Reason))
 	c[14].text(plain(as.why.Detail))
 	c[15].text([]byte(as.state))
-	c[16].int64(int64(r.LogTime))
+	c[16].int64(int64(as.since))
 }
 
 func (l *ledger) addSettled(at penstock.Place, s penstock.LetterState, why penstock.Condemned, since penstock.Micros) {

@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strconv"
 
 	"penstock"
@@ -27,6 +29,27 @@ const letterColumns = "_stream, _partition, _epoch, _offset, id, key, time, rece
 func (s *shard) Letters(ctx context.Context, q penstock.LetterQuery) ([]penstock.Letter, error) {
 	ctx, end := s.db.running.begin(ctx)
 	defer end()
+	var found []penstock.Letter
+	err := s.db.steady(ctx, func() (err error) {
+		found, err = s.letters(ctx, q)
+		return err
+	})
+	return found, err
+}
+
+// steady runs a query over files, again if one of them was removed meanwhile.
+func (d *Database) steady(ctx context.Context, query func() error) error {
+	for {
+		removed := d.removed.Load()
+		err := query()
+		if err != nil && ctx.Err() == nil && removed != d.removed.Load() {
+			continue
+		}
+		return d.report(queryError(ctx, err))
+	}
+}
+
+func (s *shard) letters(ctx context.Context, q penstock.LetterQuery) ([]penstock.Letter, error) {
 	c, err := s.db.engine.conn(ctx)
 	if err != nil {
 		return nil, err
@@ -35,7 +58,7 @@ func (s *shard) Letters(ctx context.Context, q penstock.LetterQuery) ([]penstock
 	where, args := letterFilter(q, *s.db.streams.Load())
 	rows, err := c.QueryContext(ctx, s.lettersNow(letterColumns)+where+" ORDER BY _partition, _epoch, _offset LIMIT "+itoa(q.Limit), args...)
 	if err != nil {
-		return nil, s.db.report(queryError(ctx, err))
+		return nil, err
 	}
 	defer rows.Close()
 	var found []penstock.Letter
@@ -46,7 +69,7 @@ func (s *shard) Letters(ctx context.Context, q penstock.LetterQuery) ([]penstock
 		}
 		found = append(found, l)
 	}
-	return found, s.db.report(queryError(ctx, rows.Err()))
+	return found, rows.Err()
 }
 
 // letterFilter returns the condition of a query, and its arguments.
@@ -113,7 +136,7 @@ func (s *shard) Drop(ctx context.Context, places []penstock.Place) (int, error) 
 	}
 	post := s.post(nil)
 	defer post.end()
-	dropped := 0
+	dropped, now := 0, s.logTime()
 	for _, at := range places {
 		l, open := s.book.Open(at)
 		if !open {
@@ -122,7 +145,7 @@ func (s *shard) Drop(ctx context.Context, places []penstock.Place) (int, error) 
 		if err := post.use(l.Lane.Tenant, l.Lane.Stream); err != nil {
 			return 0, err
 		}
-		was, err := post.page.Drop(at, post.next.LogTime)
+		was, err := post.page.Drop(at, now)
 		if err != nil {
 			return 0, err
 		}
@@ -137,27 +160,50 @@ func (s *shard) Drop(ctx context.Context, places []penstock.Place) (int, error) 
 	return dropped, s.carry(ctx, post)
 }
 
-// Parked implements fate.Sink.
+// Parked implements fate.Sink. Each letter is asked for once.
 func (p *posting) Parked(at penstock.Place) (*penstock.Record, penstock.Condemned, error) {
-	if l, ok := p.parked[at]; ok {
-		return &l.record, l.why, nil
-	}
 	const op = "read parked letter"
-	var found *penstock.Record
-	var why penstock.Condemned
-	query := p.shard.lettersNow(letterColumns) + " WHERE _partition = " + itoa(int(at.Partition)) + " AND _epoch = " + itoa(int(at.Position.Epoch)) +
-		" AND _offset = " + itoa(int(at.Position.Offset))
+	l, ok := p.parked[at]
+	if !ok {
+		if err := p.fetch(at); err != nil {
+			return nil, penstock.Condemned{}, p.shard.outage(op, err)
+		}
+		if l, ok = p.parked[at]; !ok {
+			return nil, penstock.Condemned{}, p.shard.outage(op, fmt.Errorf("partition %d has none at %s", at.Partition, at.Position))
+		}
+	}
+	delete(p.parked, at)
+	return &l.record, l.why, nil
+}
+
+// fetch reads parked letters of a key, from one on: whoever asks for that asks for those behind it.
+func (p *posting) fetch(at penstock.Place) error {
+	const letters, bytes = 1000, 16 << 20
+	l, _ := p.shard.book.Letter(at)
+	query := fmt.Sprintf("%s WHERE _stream = %d AND _partition = %d AND key = from_hex('%x') AND state = 'parked' AND (_epoch, _offset) >= (%d, %d)"+
+		" ORDER BY _epoch, _offset LIMIT %d", p.shard.lettersNow(letterColumns), p.streams[streamKey{l.Lane.Tenant, l.Lane.Stream}].ID, at.Partition, l.Key,
+		at.Position.Epoch, at.Position.Offset, letters)
+	size := 0
 	err := p.shard.each(context.Background(), query, func(scan func(...any) error) error {
 		l, err := scanLetter(scan, p.streams)
+		if err != nil {
+			return err
+		}
 		r := recordOf(l)
-		found, why = &r, penstock.Condemned{Reason: l.Reason, Detail: l.Detail}
-		return err
+		p.note(&r, penstock.Condemned{Reason: l.Reason, Detail: l.Detail})
+		if size += len(r.Body); size >= bytes {
+			return errEnough
+		}
+		return nil
 	})
-	if err == nil && found == nil {
-		err = penstock.Errorf(penstock.Corrupt, op, "partition %d has none at %s", at.Partition, at.Position)
+	if errors.Is(err, errEnough) {
+		return nil
 	}
-	return found, why, p.shard.outageOrNil(op, err)
+	return err
 }
+
+// errEnough ends a query whose other rows are not wanted yet.
+var errEnough = errors.New("enough for now")
 
 // parked is a letter of the batch in hand that waits.
 type parked struct {

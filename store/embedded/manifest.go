@@ -21,6 +21,8 @@ type manifest struct {
 
 	First int   `json:"first_file"` // what lies below was removed
 	Gaps  []int `json:"gaps"`       // files that do not begin where the one before ends: rows between are lost, and given up
+	// Letters are files that hold open letters of files that were removed: the log cannot bring these again.
+	Letters []int `json:"letters"`
 }
 
 // The manifest's name within a shard's directory, and that of one being written.
@@ -69,9 +71,7 @@ func (m manifest) encode() ([]byte, error) {
 // write replaces the manifest of a directory. It is durable when write returns.
 func (m manifest) write(dir string) error {
 	m.Version, m.Features = manifestVersion, []string{}
-	if m.Gaps == nil {
-		m.Gaps = []int{}
-	}
+	m.Gaps, m.Letters = append([]int{}, m.Gaps...), append([]int{}, m.Letters...) // a list that is empty is written as one
 	text, err := m.encode()
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ type dead struct {
 // post begins a posting. end ends it, committed or not.
 func (s *shard) post(condemned map[penstock.Place]penstock.Condemned) *posting {
 	p := &posting{shard: s, next: s.newest().state.clone(), streams: *s.db.streams.Load(), ids: s.ids.Begin()}
+	p.next.Serial++
 	p.page = s.book.Begin(p, p.seen, condemned)
 	return p
 }
@@ -189,7 +190,7 @@ func condemned(err error) *penstock.Condemned {
 
 // Letter implements fate.Sink.
 func (p *posting) Letter(r *penstock.Record, s penstock.LetterState, why penstock.Condemned) {
-	p.shard.ledger.addLetter(p.known.ID, r, letterRow{s, why, p.indexed})
+	p.shard.ledger.addLetter(p.known.ID, r, letterRow{s, why, p.indexed, r.LogTime})
 	p.found(s, why)
 	if s == penstock.LetterParked {
 		p.note(r, why)

@@ -2,8 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
-	"path/filepath"
 	"strings"
 
 	"penstock"
@@ -51,9 +49,8 @@ func latest(group string) string {
 
 // recallLanes reads the tallies. The newest file has those of all lanes: it began with what the one before ended with.
 func (s *shard) recallLanes(ctx context.Context, names map[int32]streamKey) error {
-	query := "SELECT _stream, _partition, ordinal, tally FROM " + s.newest().table(batchesTable) +
-		latest("_stream, _partition")
-	return s.each(ctx, query, func(scan func(...any) error) error {
+	query := "SELECT _stream, _partition, arg_max(ordinal, rowid), arg_max(tally, rowid) FROM " + s.newest().table(batchesTable) + " GROUP BY ALL"
+	err := s.each(ctx, query, func(scan func(...any) error) error {
 		var stream int32
 		var p penstock.Partition
 		var next int64
@@ -67,6 +64,18 @@ func (s *shard) recallLanes(ctx context.Context, names map[int32]streamKey) erro
 		s.ordinals[lane] = next
 		return err
 	})
+	if oldest := s.list()[0]; err != nil || oldest.number != s.manifest.First {
+		return err
+	}
+	// The file that counted rows as expired may have been set aside, and come again from the log, which knows nothing of that.
+	gone, err := s.goneBefore(ctx, s.list()[0], names)
+	for lane, rows := range gone {
+		t := s.book.Tally(lane)
+		t[penstock.FateStored] = t[penstock.FateStored].Minus(rows)
+		t[penstock.FateExpired] = t[penstock.FateExpired].Plus(rows)
+		s.book.Recall(lane, t)
+	}
+	return err
 }
 
 func (s *shard) recallProducers(ctx context.Context, names map[int32]streamKey) error {
@@ -118,16 +127,13 @@ func (s *shard) lettersNow(columns string) string {
 		if f.letters.Load() || i == len(files)-1 {
 			letters = append(letters, "SELECT *"+order+f.table(lettersTable))
 		}
-		if f.settled.Load() {
+		if f.settled.Load() || i == len(files)-1 {
 			settled = append(settled, "SELECT *"+order+f.table(settledTable))
 		}
 	}
 	all := "(" + strings.Join(letters, " UNION ALL ") + ")"
 	if len(letters) > 1 { // a letter that was taken over from a file before is there twice
 		all = newestOf(all)
-	}
-	if len(settled) == 0 {
-		return "SELECT " + columns + " FROM " + all
 	}
 	return "SELECT " + columns + " FROM (SELECT l.* REPLACE (coalesce(s.state, l.state) AS state, coalesce(s.since, l.since) AS since," +
 		" coalesce(s.reason, l.reason) AS reason, coalesce(s.detail, l.detail) AS detail) FROM " +
@@ -144,97 +150,4 @@ func latestText(column string) string {
 // newestOf keeps of the rows of a letter the one that was added last.
 func newestOf(rows string) string {
 	return "(SELECT * FROM " + rows + " QUALIFY row_number() OVER (PARTITION BY _partition, _epoch, _offset ORDER BY file DESC, nth DESC) = 1)"
-}
-
-// bringForward moves what a file holds and is needed without it into the newest file, and counts its rows as expired. Done
-// again, after a crash before the file was gone, it does nothing.
-func (s *shard) bringForward(ctx context.Context, f *file) error {
-	if s.newest().state.ExpiredThrough >= f.number {
-		return nil
-	}
-	post := s.post(nil)
-	defer post.end()
-	post.next.ExpiredThrough = f.number
-	if err := s.expire(ctx, f, post); err != nil {
-		return s.outage("expire "+filepath.Base(f.path), err)
-	}
-	if err := s.keepLetters(ctx, f, post); err != nil {
-		return s.outage("keep letters of "+filepath.Base(f.path), err)
-	}
-	post.close()
-	return s.carry(ctx, post)
-}
-
-// expire counts the rows that a file got while it was the newest as expired.
-func (s *shard) expire(ctx context.Context, f *file, post *posting) error {
-	query := "SELECT _stream, _partition, tally, carried FROM " + f.table(batchesTable) + " WHERE carried" +
-		" UNION ALL SELECT _stream, _partition, tally, false FROM (SELECT * FROM " + f.table(batchesTable) + latest("_stream, _partition") + ")"
-	gained := map[penstock.Lane]penstock.Total{}
-	names := map[int32]streamKey{}
-	for key, r := range post.streams {
-		names[r.ID] = key
-	}
-	err := s.each(ctx, query, func(scan func(...any) error) error {
-		var stream int32
-		var text []byte
-		var began bool
-		lane := penstock.Lane{}
-		if err := scan(&stream, &lane.Partition, &text, &began); err != nil {
-			return err
-		}
-		lane.Tenant, lane.Stream = names[stream].tenant, names[stream].name
-		t, err := decodeTally(text)
-		ever := t[penstock.FateStored].Plus(t[penstock.FateExpired])
-		if began {
-			gained[lane] = gained[lane].Minus(ever)
-		} else {
-			gained[lane] = gained[lane].Plus(ever)
-		}
-		return err
-	})
-	for lane, rows := range gained {
-		if rows != (penstock.Total{}) {
-			post.page.Expire(lane, rows)
-		}
-	}
-	return err
-}
-
-// keepLetters writes the letters of a file that are open or parked into the newest file.
-func (s *shard) keepLetters(ctx context.Context, f *file, post *posting) error {
-	query := s.lettersNow(letterColumns) + " WHERE file = " + itoa(f.number) + " AND state IN ('open', 'parked') ORDER BY _partition, _epoch, _offset"
-	var all []penstock.Letter
-	err := s.each(ctx, query, func(scan func(...any) error) error {
-		l, err := scanLetter(scan, post.streams)
-		all = append(all, l)
-		return err
-	})
-	for _, l := range all {
-		id := post.streams[streamKey{penstock.DefaultTenant, l.Stream}].ID
-		r := recordOf(l)
-		s.ledger.addLetter(id, &r, letterRow{l.State, penstock.Condemned{Reason: l.Reason, Detail: l.Detail}, false})
-	}
-	return err
-}
-
-// begin writes what a new file has to know of the time before it, within the transaction that makes it.
-func (s *shard) begin(ctx context.Context, f *file) error {
-	if s.ids == nil {
-		return nil // it is the first
-	}
-	var failed error
-	streams := *s.db.streams.Load()
-	for lane, t := range s.book.Tallies() {
-		at := f.state.Positions[lane.Partition]
-		_, err := s.conn.ExecContext(ctx, "INSERT INTO "+f.table(batchesTable)+" VALUES (?, ?, ?, ?, ?, ?, true)",
-			streams[streamKey{lane.Tenant, lane.Stream}].ID, int32(lane.Partition), int32(at.Epoch), int64(at.Offset),
-			s.ordinals[lane], encodeTally(t))
-		failed = errors.Join(failed, err)
-	}
-	for lane, m := range s.book.Producers() {
-		_, err := s.conn.ExecContext(ctx, "INSERT INTO "+f.table(producersTable)+" VALUES (?, ?, ?, ?, ?)",
-			streams[streamKey{lane.Tenant, lane.Stream}].ID, int32(lane.Partition), lane.Producer, int64(m.Seq), m.Item)
-		failed = errors.Join(failed, err)
-	}
-	return failed
 }

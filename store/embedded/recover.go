@@ -69,21 +69,26 @@ func (s *shard) mend(v *survey) (asides, error) {
 		if err != nil {
 			return nil, err
 		}
+		more, err := s.logHas(h.end)
+		if err != nil {
+			return nil, err
+		}
+		whole := len(missing) == 0 || more // all that is left of it comes again from the log, and what follows it with it
+		last := h.next - 1
+		if whole {
+			last = v.last
+		}
+		missing = append(missing, v.giveUpLetters(h.number, last)...)
 		if len(missing) > 0 && !s.db.o.AcceptGap {
 			return nil, &penstock.Error{Code: penstock.Conflict, Op: "open " + filePath(s.dir, h.number), Reason: "gap", Err: fmt.Errorf(
 				"%w. The log no longer holds all that came from there on: %s. Restore the file from a backup, or go on without its rows: --accept-gap",
 				h.why, strings.Join(missing, ", "))}
 		}
-		more, err := s.logHas(h.end)
-		if err != nil {
-			return nil, err
-		}
-		if len(missing) == 0 || more {
-			// All that is left of it comes again from the log, and what follows it with it.
-			return append(away, s.asideFrom(h.number, v.last, h.why)...), nil
+		if whole {
+			return append(away, s.asideFrom(h.number, last, h.why)...), nil
 		}
 		v.manifest.Gaps = append(v.manifest.Gaps, h.next)
-		away = append(away, s.asideFrom(h.number, h.next-1, h.why)...)
+		away = append(away, s.asideFrom(h.number, last, h.why)...)
 	}
 	return away, nil
 }
@@ -156,14 +161,20 @@ func (d *Database) openShards(ctx context.Context) error {
 	return nil
 }
 
-// startAgain decides what to do about a shard whose newest file could be looked at, but not be brought up to date: what
-// DuckDB had to read again for that is damaged.
+// startAgain decides what to do about a shard whose files could be looked at, but not read as far as a start needs. Unless the
+// error says which one is damaged, it is the newest: DuckDB had to read that again to bring it up to date.
 func (s *shard) startAgain(v *survey, err error) error {
 	if v.last == 0 || !isDamaged(err) || passing(err) {
 		return err
 	}
-	v.damaged[v.last] = err
-	delete(v.files, v.last)
+	number := v.last
+	for _, f := range s.list() {
+		if f.mentioned(err.Error()) {
+			number = f.number
+		}
+	}
+	v.damaged[number] = err
+	delete(v.files, number)
 	away, refused := s.mend(v)
 	if refused != nil {
 		return refused
@@ -297,7 +308,7 @@ func (s *shard) skipGap(ctx context.Context) error {
 func (s *shard) writeManifest(m manifest) error {
 	s.manifest = m
 	old, err := readManifest(s.dir)
-	if err == nil && old != nil && old.First == m.First && slices.Equal(old.Gaps, m.Gaps) {
+	if err == nil && old != nil && old.First == m.First && slices.Equal(old.Gaps, m.Gaps) && slices.Equal(old.Letters, m.Letters) {
 		return nil
 	}
 	path := filepath.Join(s.dir, manifestName)

@@ -83,6 +83,11 @@ func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Mic
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	for files := s.list(); len(files) > 1 && d.expired(s, files[0], now); files = s.list() {
+		ready, err := s.bringForward(ctx, files[0], files[1])
+		if err != nil || !ready {
+			return err
+		}
+		failpoint.Hit("expire.brought-forward")
 		if err := d.remove(ctx, s, files[0]); err != nil {
 			return err
 		}
@@ -93,7 +98,7 @@ func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Mic
 // expired reports whether every stream that has rows in the file keeps them for less than their age, and none of its
 // identities counts any more.
 func (d *Database) expired(s *shard, f *file, now penstock.Micros) bool {
-	if f.state.LogTime+s.longestWindow() >= now {
+	if f.state.LogTime+max(d.streams.Load().longestWindow(), d.declared.longestWindow()) >= now {
 		return false
 	}
 	keep := map[int32]time.Duration{}
@@ -112,10 +117,10 @@ func (d *Database) expired(s *shard, f *file, now penstock.Micros) bool {
 // one that has only read the views so far is asked again.
 func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	op := "remove " + filepath.Base(f.path)
-	if err := s.bringForward(ctx, f); err != nil {
-		return err
+	letters, err := s.lettersFromBefore(ctx, s.list()[1])
+	if err != nil {
+		return s.outage(op, err)
 	}
-	failpoint.Hit("expire.brought-forward")
 	s.mu.Lock()
 	s.files = s.files[1:]
 	s.mu.Unlock()
@@ -128,7 +133,7 @@ func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	if err := d.catalog.exec(ctx, "DETACH "+f.alias); err != nil {
 		return s.outage(op, err)
 	}
-	next := manifest{First: f.number + 1, Gaps: slices.DeleteFunc(slices.Clone(s.manifest.Gaps), func(n int) bool { return n <= f.number+1 })}
+	next := manifest{First: f.number + 1, Gaps: slices.DeleteFunc(slices.Clone(s.manifest.Gaps), func(n int) bool { return n <= f.number+1 }), Letters: letters}
 	if err := s.writeManifest(next); err != nil {
 		return err
 	}

@@ -33,11 +33,13 @@ type shard struct {
 	encoders  map[tableName]*encoder
 	ledger    *ledger
 	ids       *dedup.Index            // replaced under both locks
+	complete  bool                    // ids has all that counts
 	ordinals  map[penstock.Lane]int64 // of the next identity
 	sums      checksum.Hasher
 	logged    penstock.Bytes // about what the write-ahead log holds beyond the last checkpoint
 	unsafe    bool           // something was committed since the last checkpoint
 	closed    bool
+	doubt     error // why it is not known what the newest file holds
 	committed time.Time
 
 	mu       sync.RWMutex
@@ -119,6 +121,15 @@ func (s *shard) list() []*file {
 	return slices.Clone(s.files)
 }
 
+// logTime returns the log time of the shard's newest row: a file that was begun lately has none yet.
+func (s *shard) logTime() penstock.Micros {
+	var now penstock.Micros
+	for _, f := range s.list() {
+		now = max(now, f.state.LogTime)
+	}
+	return now
+}
+
 // checkpoint brings everything committed into the file; then it is safe. The caller holds applying.
 func (s *shard) checkpoint(ctx context.Context) error {
 	began := time.Now()
@@ -180,7 +191,7 @@ func (s *shard) addFile(ctx context.Context, streams []registered) (*file, error
 		number, last = before.number+1, before.state
 	}
 	f := s.file(number)
-	f.from, f.state = last.Positions, state{Positions: last.Positions.Clone(), Rows: map[int32]int64{}, ExpiredThrough: last.ExpiredThrough}
+	f.from, f.state = last.Positions, state{Serial: last.Serial + 1, Positions: last.Positions.Clone(), Rows: map[int32]int64{}}
 	if err := s.createFile(ctx, f, streams); err != nil {
 		return nil, s.outage("make file", errors.Join(err, s.drop(ctx, f)))
 	}

@@ -214,6 +214,19 @@ func (v *survey) holes() []hole {
 	return all
 }
 
+// giveUpLetters names the files of a range that hold letters which the log no longer has, and counts on them no more.
+func (v *survey) giveUpLetters(first, last int) []string {
+	var names []string
+	v.manifest.Letters = slices.DeleteFunc(slices.Clone(v.manifest.Letters), func(n int) bool {
+		if n < first || n > last {
+			return false
+		}
+		names = append(names, fmt.Sprintf("dead letters in file %d of files that were removed", n))
+		return true
+	})
+	return names
+}
+
 // givenUp reports whether a missing file lies before one whose gap was accepted.
 func (v *survey) givenUp(n int) bool {
 	next, _ := v.readableFrom(n)
