@@ -26,9 +26,8 @@ func (s *server) openAccounts() error {
 	}
 	s.letters = letters.New(letters.Options{Letters: keeper, Log: s.journal, Cluster: s.cluster, Trace: s.lettersTrace()})
 	s.letters.Register(s.guard)
-	finder, _ := any(s.database).(audit.Finder)
 	s.audit = audit.New(audit.Options{
-		Log: s.journal, Reader: s.journal, Store: auditor, Hasher: checksum.NewHasher(s.cluster), Finder: finder, Trace: s.auditTrace(),
+		Log: s.journal, Reader: s.journal, Store: auditor, Hasher: checksum.NewHasher(s.cluster), Finder: s.database, Trace: s.auditTrace(),
 	})
 	s.audit.Register(s.guard)
 	return nil
