@@ -49,6 +49,30 @@ func TestBlockRoundTrip(t *testing.T) {
 	}
 }
 
+// What was begun and not taken leaves nothing in the builder, and neither does what was taken.
+func TestBuilderKeepsNothing(t *testing.T) {
+	second := func(bb *BlockBuilder) []byte {
+		bb.Reset(DefaultTenant, "views", 43, 0)
+		for i := range 5 {
+			bb.Add(Event{ID: []byte{'b', byte(i)}, Key: []byte{'k', byte(6 - i)}, Body: []byte("{}")})
+		}
+		return bb.Take().AppendTo(nil)
+	}
+	want := second(NewBlockBuilder(NewPartitioner(testCluster())))
+	for name, end := range map[string]func(*BlockBuilder){"dropped": func(*BlockBuilder) {}, "taken": func(bb *BlockBuilder) { bb.Take() }} {
+		bb := NewBlockBuilder(NewPartitioner(testCluster()))
+		bb.Reset(DefaultTenant, "clicks", 42, 0)
+		bb.Produced(Producer{Name: "p", Seq: 1})
+		for i := range 50 {
+			bb.Add(Event{ID: []byte{'a', byte(i)}, Key: []byte{'k', byte(i)}, Body: []byte(`{"n":1}`)})
+		}
+		end(bb)
+		if got := second(bb); !bytes.Equal(got, want) {
+			t.Errorf("after a block that was %s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestBatchCutsByPosition(t *testing.T) {
 	b := testBlock(50)
 	g := b.Groups[0]
