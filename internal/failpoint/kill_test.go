@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"penstock/internal/failpoint"
 )
@@ -54,7 +55,7 @@ func TestKilledAtEachPoint(t *testing.T) {
 	case testing.Short():
 		every = 10
 	}
-	k := &killer{T: t, random: rand.New(rand.NewPCG(1, 0)), program: *program}
+	k := &killer{T: t, random: rand.New(rand.NewPCG(1, 0)), program: *program, counts: &counts{}}
 	if k.program == "" {
 		k.program = build(t)
 	}
@@ -67,9 +68,12 @@ func TestKilledAtEachPoint(t *testing.T) {
 		if i%every != 0 || s.brief && !long { // rows expire every ten seconds
 			continue
 		}
-		for range rounds {
-			k.round(name, s)
-		}
+		t.Run(name, func(t *testing.T) {
+			k := k.in(t)
+			for range rounds {
+				k.round(name, s)
+			}
+		})
 	}
 	fmt.Printf("torture: kind=failpoints rounds=%d lost=%d doubled=%d problems=%d\n", k.rounds, k.lost, k.doubled, k.problems)
 }
@@ -90,8 +94,17 @@ type killer struct {
 	random  *rand.Rand
 	program string
 	before  *server // whose directory rounds begin with
+	*counts
+}
 
-	rounds, lost, doubled, problems int
+// counts are of all points together.
+type counts struct{ rounds, lost, doubled, problems int }
+
+// in returns the same killer for a test within the test.
+func (k *killer) in(t *testing.T) *killer {
+	within := *k
+	within.T = t
+	return &within
 }
 
 // prepare makes the directory that rounds begin with.
@@ -115,6 +128,7 @@ func (k *killer) must(err error) {
 // round lets the server kill itself at a point, and judges what it shows after that.
 func (k *killer) round(name string, s scene) {
 	k.rounds++
+	began := time.Now()
 	setting := fmt.Sprintf("%s=kill@%d", name, 1+k.random.IntN(s.most))
 	found := newServer(k.T, k.program)
 	if !s.fresh {
@@ -136,6 +150,7 @@ func (k *killer) round(name string, s scene) {
 	if err != nil {
 		k.problems++
 	}
+	k.Logf("%s: %v", setting, time.Since(began).Round(time.Millisecond))
 	if lost != 0 || doubled != 0 || err != nil {
 		k.Errorf("%s: %d lost, %d doubled: %v", setting, lost, doubled, err)
 	}
