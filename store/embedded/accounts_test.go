@@ -374,7 +374,7 @@ func TestUnknownIsSettled(t *testing.T) {
 	if err := s.settle(t.Context(), post.next, lost); !penstock.Is(err, penstock.Unavailable) {
 		t.Fatalf("it was not done: %v", err)
 	}
-	if err := s.commit(t.Context(), post.next); err != nil {
+	if err := s.commit(t.Context(), post); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.settle(t.Context(), post.next, lost); err != nil {

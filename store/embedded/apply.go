@@ -2,14 +2,10 @@ package embedded
 
 import (
 	"context"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/duckdb/duckdb-go/v2"
 
 	"penstock"
 	"penstock/internal/failpoint"
@@ -33,11 +29,13 @@ func (s *shard) Apply(ctx context.Context, b penstock.Batch) error {
 	}
 	post := s.post(b.Condemned)
 	defer post.end()
-	if err := post.batch(b); err != nil {
-		return s.mendIdentities(ctx, err)
+	if post.todo = b; len(b.Blocks) == 0 {
+		if err := post.batch(b); err != nil { // positions alone
+			return err
+		}
 	}
 	if err := s.carry(ctx, post); err != nil {
-		return err
+		return s.mendIdentities(ctx, post, err)
 	}
 	s.logged += b.Size()
 	if s.logged >= s.db.o.Checkpoint {
@@ -51,7 +49,10 @@ func (s *shard) carry(ctx context.Context, post *posting) error {
 	if s.doubt != nil {
 		return penstock.Wrap(penstock.Corrupt, "apply batch in shard "+s.spec.Name, s.doubt)
 	}
-	err := s.commit(ctx, post.next)
+	err := s.commit(ctx, post)
+	if post.failed != nil {
+		return post.failed
+	}
 	if penstock.Is(err, penstock.Unknown) {
 		err = s.settle(ctx, post.next, err)
 	}
@@ -161,68 +162,6 @@ func (s *shard) forget() {
 	for _, one := range s.sheets() {
 		one.reset()
 	}
-}
-
-// commit writes what the sheets hold and the state in one transaction of the newest file.
-func (s *shard) commit(ctx context.Context, next state) error {
-	f := s.newest()
-	put, err := next.put(f)
-	if err != nil {
-		return err
-	}
-	return s.conn.Raw(func(raw any) error {
-		exec := func(ctx context.Context, statement string) error {
-			_, err := raw.(driver.ExecerContext).ExecContext(ctx, statement, nil)
-			return err
-		}
-		inserts, release, err := s.views(raw.(driver.Conn), f, exec)
-		defer release()
-		if err != nil {
-			return err
-		}
-		return transact(ctx, exec, func() error {
-			for _, statement := range append(inserts, put...) {
-				if err := exec(ctx, statement); err != nil {
-					return err
-				}
-			}
-			return failpoint.Fail("store.before-commit")
-		})
-	})
-}
-
-// views shows each sheet's rows to DuckDB as a view and returns the statements that insert them. release ends that. The
-// driver makes views for everybody to see, in the connection's schema, internal, and leaves them behind with a pointer to
-// what is freed: they are named after the shard, and gone before their rows are.
-func (s *shard) views(raw driver.Conn, f *file, exec execute) (inserts []string, release func(), err error) {
-	var ends []func()
-	release = func() {
-		for i := len(ends) - 1; i >= 0; i-- {
-			ends[i]()
-		}
-	}
-	arrow, err := duckdb.NewArrowFromConn(raw)
-	if err != nil {
-		return nil, release, err
-	}
-	for _, e := range s.sheets() {
-		if e.used == 0 {
-			continue
-		}
-		reader, err := e.reader()
-		if err != nil {
-			return nil, release, err
-		}
-		ends = append(ends, reader.Release)
-		view := fmt.Sprintf("incoming_%d_%s", s.number, e.table)
-		end, err := arrow.RegisterView(reader, view)
-		if err != nil {
-			return nil, release, err
-		}
-		ends = append(ends, end, func() { _ = exec(context.Background(), "DROP VIEW IF EXISTS memory.internal."+view) })
-		inserts = append(inserts, "INSERT INTO "+f.table(e.table)+" ("+e.names+") SELECT * FROM "+view)
-	}
-	return inserts, release, nil
 }
 
 // publish makes the committed state the present one.

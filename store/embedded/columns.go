@@ -17,11 +17,11 @@ import (
 // write even those anew (docs/adr/004-files.md). DuckDB's own choice of 122,880 takes a second to come at 100,000 a second.
 const RowGroup = 20_480
 
-// chunkRows is how many rows a record of Arrow holds: whole row groups, which one thread writes.
-const chunkRows = 6 * RowGroup
+// chunkRows is how many rows a record of Arrow holds: two of DuckDB's vectors, so that it has the first ones soon.
+const chunkRows = 4096
 
-// chunkBytes ends a record sooner, so that 32-bit offsets suffice by far.
-const chunkBytes = 256 << 20
+// chunkBytes ends a record sooner.
+const chunkBytes = 8 << 20
 
 // column is a column of Arrow being filled, in the layout that Arrow prescribes
 // (https://arrow.apache.org/docs/format/Columnar.html).

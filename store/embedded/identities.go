@@ -206,9 +206,9 @@ func (s *shard) setWindows(ctx context.Context, streams []registered, known regi
 	return s.outageOrNil("read identities", err)
 }
 
-// mendIdentities makes the index anew if the error says that it is damaged: the files have all that it had.
-func (s *shard) mendIdentities(ctx context.Context, err error) error {
-	if !penstock.Is(err, penstock.Corrupt) {
+// mendIdentities makes the index anew if a posting failed since it is damaged: the files have all that it had.
+func (s *shard) mendIdentities(ctx context.Context, p *posting, err error) error {
+	if !penstock.Is(p.failed, penstock.Corrupt) {
 		return err
 	}
 	if trace := s.db.o.Trace.SetAside; trace != nil {

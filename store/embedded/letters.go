@@ -176,15 +176,20 @@ func (p *posting) Parked(at penstock.Place) (*penstock.Record, penstock.Condemne
 	return &l.record, l.why, nil
 }
 
-// fetch reads parked letters of a key, from one on: whoever asks for that asks for those behind it.
+// fetch reads parked letters of a key, from one on: whoever asks for that asks for those behind it. The shard's own connection may be busy taking rows.
 func (p *posting) fetch(at penstock.Place) error {
 	const letters, bytes = 1000, 16 << 20
 	l, _ := p.shard.book.Letter(at)
 	query := fmt.Sprintf("%s WHERE _stream = %d AND _partition = %d AND key = from_hex('%x') AND state = 'parked' AND (_epoch, _offset) >= (%d, %d)"+
 		" ORDER BY _epoch, _offset LIMIT %d", p.shard.lettersNow(letterColumns), p.streams[streamKey{l.Lane.Tenant, l.Lane.Stream}].ID, at.Partition, l.Key,
 		at.Position.Epoch, at.Position.Offset, letters)
+	c, err := p.shard.db.engine.conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
 	size := 0
-	err := p.shard.each(context.Background(), query, func(scan func(...any) error) error {
+	err = c.each(context.Background(), query, func(scan func(...any) error) error {
 		l, err := scanLetter(scan, p.streams)
 		if err != nil {
 			return err

@@ -14,6 +14,8 @@ import (
 // becomes of them on the shard's sheets. The caller of its methods holds applying.
 type posting struct {
 	shard   *shard
+	todo    penstock.Batch // whose records are taken while the posting is committed
+	failed  error          // why they could not be
 	next    state
 	page    *fate.Page
 	ids     *dedup.Batch

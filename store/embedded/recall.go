@@ -29,7 +29,11 @@ func (s *shard) recall(ctx context.Context) error {
 
 // each runs a query and calls f for each row.
 func (s *shard) each(ctx context.Context, query string, f func(scan func(...any) error) error) error {
-	rows, err := s.conn.QueryContext(ctx, query)
+	return s.conn.each(ctx, query, f)
+}
+
+func (c conn) each(ctx context.Context, query string, f func(scan func(...any) error) error) error {
+	rows, err := c.QueryContext(ctx, query)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
 // sheet collects rows for one table. It is reused from batch to batch.
@@ -15,6 +14,7 @@ type sheet struct {
 	names  string  // of the schema's columns, as SQL writes them
 	chunks []chunk // the first used are filled
 	used   int
+	hand   func(chunk) // gets each chunk as soon as it is full; nil: they wait for reset
 }
 
 func newSheet(table tableName, bulk int, fields []arrow.Field) sheet {
@@ -27,7 +27,12 @@ func newSheet(table tableName, bulk int, fields []arrow.Field) sheet {
 
 // row returns the chunk that takes the next row: the caller adds one value to each of its columns.
 func (s *sheet) row() chunk {
-	if s.used == 0 || s.chunks[s.used-1].full(s.bulk) {
+	if s.used == 0 {
+		s.grow()
+	} else if last := s.chunks[s.used-1]; last.full(s.bulk) {
+		if s.hand != nil {
+			s.hand(last)
+		}
 		s.grow()
 	}
 	return s.chunks[s.used-1]
@@ -41,19 +46,6 @@ func (s *sheet) grow() {
 		s.chunks[s.used].reset()
 	}
 	s.used++
-}
-
-// reader returns the encoded rows. They are valid until the next reset.
-func (s *sheet) reader() (array.RecordReader, error) {
-	records := make([]arrow.RecordBatch, s.used)
-	for i := range records {
-		records[i] = s.chunks[i].record(s.schema)
-	}
-	reader, err := array.NewRecordReader(s.schema, records)
-	for _, r := range records {
-		r.Release()
-	}
-	return reader, err
 }
 
 // keptBuffers is how much a sheet keeps between batches: a batch of the usual size, encoded.
