@@ -75,14 +75,30 @@ func (l *Log) makeFile() (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Without room for a whole segment it grows as it is written: then the high-water mark decides.
-	if err := f.Allocate(int64(l.o.SegmentSize)); err != nil && codeOf(err) != penstock.Full {
+	if err := l.makeRoom(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	if err := f.Sync(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// makeRoom allocates what a segment takes if that leaves the file system well above what is kept free. Else the file grows as it is
+// written, and the high-water mark decides: room that is set aside for events must not be why they are refused.
+func (l *Log) makeRoom(f vfs.File) error {
+	free, total, err := l.fs.Free(l.dir)
+	if err != nil {
+		return err
+	}
+	if free < l.o.SegmentSize+2*l.o.mark(total)+2*max(0, l.o.Reserve) {
+		return nil
+	}
+	err = f.Allocate(int64(l.o.SegmentSize))
+	if err != nil && codeOf(err) == penstock.Full { // what it took before there was no more is given back
+		return f.Truncate(0)
+	}
+	return err
 }
 
 // roll ends the present segment and begins the next. An error that left nothing behind lets the present one go on;

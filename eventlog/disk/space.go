@@ -47,15 +47,19 @@ func (o Options) room(used penstock.Bytes, s space) error {
 		return &penstock.Error{Code: penstock.Full, Op: op, Reason: "log_full",
 			Err: penstock.Errorf(penstock.Full, "check size", "the log would hold %d bytes, %d are allowed", used, o.Max)}
 	}
-	mark := o.HighWater
-	if mark == 0 {
-		mark = min(highWater, s.total/20)
-	}
-	if s.free < mark {
+	if mark := o.mark(s.total); s.free < mark {
 		return &penstock.Error{Code: penstock.Full, Op: op, Reason: "log_full",
 			Err: penstock.Errorf(penstock.Full, "check disk", "%d bytes are free, %d are kept", s.free, mark)}
 	}
 	return nil
+}
+
+// mark returns how much of a file system of that size is kept free.
+func (o Options) mark(total penstock.Bytes) penstock.Bytes {
+	if o.HighWater == 0 {
+		return min(highWater, total/20)
+	}
+	return max(0, o.HighWater)
 }
 
 // Ready returns why an Append of size bytes would add nothing now, or nil: Unavailable when the log has stopped or closes,
