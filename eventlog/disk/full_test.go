@@ -77,13 +77,13 @@ func TestFullDisk(t *testing.T) {
 
 // TestSmallDisk has a disk on which two segments have no room: what is set aside for the next one is no reason to refuse events. It holds C-FULL.
 func TestSmallDisk(t *testing.T) {
-	fs := vfs.NewMemory(100_000)
+	fs := vfs.NewMemory(147_000)
 	o := tinyOptions()
 	o.SegmentSize, o.Max, o.Reserve, o.HighWater = 64_000, 1<<20, 16_000, 0
 	l := mustOpen(t, fs, o)
 	fill(t, l, "a")
 	if used := l.Stats().Bytes; used < 60_000 {
-		t.Fatalf("full with %d bytes of events on a disk of 100,000", used)
+		t.Fatalf("full with %d bytes of events on a disk of 147,000", used)
 	}
 	if _, err := fs.Open(filepath.Join(testDir, reserveName)); err != nil {
 		t.Fatalf("the reserve: %v", err)
