@@ -32,10 +32,7 @@ func holdUpFlush(t *testing.T, o Options) {
 		return nil
 	}), o)
 	mustAppend(t, l, "before")
-	_, end, err := l.Bounds(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, end := boundsOf(t, l)
 	shown := make(chan int, 1)
 	go func() { shown <- readOnce(t, l, end) }()
 	synctest.Wait() // it waits for what follows
@@ -53,8 +50,8 @@ func holdUpFlush(t *testing.T, o Options) {
 	if n := readOnce(t, l, from0(l)); n != 3 {
 		t.Errorf("a new reader was shown %d records, 3 of them flushed", n)
 	}
-	if _, next, err := l.Bounds(t.Context()); err != nil || !maps.Equal(next, end) {
-		t.Errorf("the log ends at %v before the flush, then at %v: %v", end, next, err)
+	if _, next := boundsOf(t, l); !maps.Equal(next, end) {
+		t.Errorf("the log ended at %v, and ends at %v before the flush", end, next)
 	}
 	if n := countAccepted(t, l); n != 3 {
 		t.Errorf("%d records count as accepted, 3 of them flushed", n)
@@ -93,6 +90,47 @@ func countAccepted(t *testing.T, l *Log) (n int64) {
 		n += total.Events
 	}
 	return n
+}
+
+// TestRetentionKeepsUnread: however old a record is and however large the log, it stays while a store may ask for it.
+func TestRetentionKeepsUnread(t *testing.T) {
+	old, large := tinyOptions(), tinyOptions()
+	old.Keep = 1
+	large.Keep, large.Max = 1<<60, 1
+	for name, o := range map[string]Options{"old": old, "large": large} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewMemory(0)
+			l := mustOpen(t, fs, tinyOptions())
+			mustAppend(t, l, "a", "b", "c")
+			_, middle := boundsOf(t, l)
+			mustAppend(t, l, "d", "e", "f", "g")
+			mustClose(t, l)
+			l = mustOpen(t, fs, o)
+			first, end := boundsOf(t, l)
+			for _, safe := range []penstock.Positions{{}, first, middle, end} {
+				if err := l.Retain(t.Context(), safe); err != nil {
+					t.Fatal(err)
+				}
+				now, _ := boundsOf(t, l)
+				if !first.Reached(now) && !safe.Reached(now) {
+					t.Errorf("safe is what lies below %v, and the log begins at %v", safe, now)
+				}
+				if safe.Reached(middle) && maps.Equal(now, first) {
+					t.Errorf("nothing was removed of what lies below %v", safe)
+				}
+			}
+			mustClose(t, l)
+		})
+	}
+}
+
+func boundsOf(t *testing.T, l *Log) (first, next penstock.Positions) {
+	t.Helper()
+	first, next, err := l.Bounds(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return first, next
 }
 
 // TestRefusedIsGone refuses an append of two blocks, of which the disk has the first whole: from the answer on no loss of power brings
