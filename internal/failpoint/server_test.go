@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -45,6 +44,7 @@ type server struct {
 	program string
 	dir     string
 	process *child.Process
+	said    *bytes.Buffer // by the process, whole when that has ended
 
 	mu      sync.Mutex
 	sent    int      // events of the stream that is kept, which are there in the end
@@ -80,9 +80,10 @@ func (s *server) copyFrom(other *server) error {
 func (s *server) start(setting string, args ...string) error {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
+	s.said = &bytes.Buffer{}
 	p, err := child.Start(ctx, child.Options{
 		Program: s.program, Dir: s.dir, Args: append([]string{"serve", "-c", "penstock.yaml"}, args...),
-		Env: []string{failpoint.Variable + "=" + setting},
+		Env: []string{failpoint.Variable + "=" + setting}, Log: s.said,
 	})
 	s.process = p
 	if err != nil {
@@ -98,22 +99,16 @@ func (s *server) start(setting string, args ...string) error {
 	return err
 }
 
-// died reports whether the process was killed, after it had the time to.
-func (s *server) died() bool {
-	if s.process == nil {
-		return true // child.Start saw it end
+// died reports whether the process ended at the point, after it had the time to. Whatever else ended it is no such death.
+func (s *server) died(point string) bool {
+	if s.process != nil { // else it died before it listened
+		select {
+		case <-s.process.Exited():
+		default:
+			_ = s.process.Stop(patience) // some points are come by at the end only
+		}
 	}
-	select {
-	case <-s.process.Exited():
-	default:
-		_ = s.process.Stop(patience) // some points are come by at the end only
-	}
-	var exit *exec.ExitError
-	if !errors.As(s.process.Err(), &exit) {
-		return false
-	}
-	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+	return strings.Contains(s.said.String(), "failpoint: "+point+"\n")
 }
 
 func (s *server) stop() error { return s.process.Stop(patience) }
