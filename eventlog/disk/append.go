@@ -2,6 +2,7 @@ package disk
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"penstock"
@@ -13,12 +14,44 @@ type group struct {
 	bytes  penstock.Bytes
 	since  time.Time
 	done   chan struct{} // closed when the outcome stands
+	late   chan struct{} // closed if it does not for stallAfter
+	timer  *time.Timer   // closes late
 	err    error
 }
 
+func newGroup() *group {
+	g := &group{since: time.Now(), done: make(chan struct{}), late: make(chan struct{})}
+	g.timer = time.AfterFunc(stallAfter, func() { close(g.late) })
+	return g
+}
+
+// end lets those who wait go on with the outcome.
+func (g *group) end(err error) {
+	g.timer.Stop()
+	g.err = err
+	close(g.done)
+}
+
+// wait returns the outcome once it stands, or Unknown when the disk does not answer.
+func (g *group) wait() error {
+	select {
+	case <-g.done:
+		return g.err
+	case <-g.late:
+	}
+	select {
+	case <-g.done:
+		return g.err
+	default:
+		return &penstock.Error{Code: penstock.Unknown, Op: "append", Reason: "stalled", Err: errNoAnswer}
+	}
+}
+
+var errNoAnswer = fmt.Errorf("the disk has not answered for %v", stallAfter)
+
 // Append adds the blocks, as penstock.Appender says. Blocks of one call stay together and in order. If the checksum of a record is not
 // that of its event, it fails with Internal and adds nothing: the event was changed on its way from the door. A record without a
-// checksum passes.
+// checksum passes. While the disk does not answer, a call whose context cannot end is not kept waiting: it fails with Unknown.
 func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 	const op = "append"
 	if err := ctx.Err(); err != nil {
@@ -49,8 +82,7 @@ func (l *Log) Append(ctx context.Context, blocks ...*penstock.Block) error {
 		return err
 	}
 	if ctx.Done() == nil {
-		<-g.done
-		return g.err
+		return g.wait()
 	}
 	select {
 	case <-g.done:
@@ -97,7 +129,7 @@ func (l *Log) enqueue(blocks []packed, bytes penstock.Bytes) (*group, error) {
 		if err := l.stalled(op); err != nil {
 			return nil, err
 		}
-		l.queue = append(l.queue, &group{since: time.Now(), done: make(chan struct{})})
+		l.queue = append(l.queue, newGroup())
 		n++
 	}
 	g := l.queue[n-1]

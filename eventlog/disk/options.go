@@ -98,7 +98,7 @@ const (
 
 	maxBlock   = 64 << 20         // largest block, encoded
 	groupBytes = 4 << 20          // a group is handed to the writer at this size at the latest
-	stallAfter = 5 * time.Second  // a wait after which new appends are refused
+	stallAfter = 5 * time.Second  // a wait after which those who wait are told so, and new appends are refused
 	tailKept   = 1 << 20          // of the tail, for readers to come
 	gatherFor  = time.Millisecond // that blocks wait for others at most, while those keep coming
 	idleAfter  = 50 * time.Millisecond

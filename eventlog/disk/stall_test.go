@@ -1,6 +1,8 @@
 package disk
 
 import (
+	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -10,8 +12,8 @@ import (
 	"penstock/internal/vfs"
 )
 
-// TestStalledDisk holds C-STALL: while a flush does not come back those who wait wait, and after five seconds others are refused; when it
-// does, all goes on.
+// TestStalledDisk holds C-STALL: while a flush does not come back those who wait do so for five seconds, unless they have a patience of
+// their own, and then others are refused; when it does, all goes on.
 func TestStalledDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stalls atomic.Bool
@@ -27,6 +29,8 @@ func TestStalledDisk(t *testing.T) {
 		stalls.Store(true)
 		waiting := make(chan error, 1)
 		go func() { waiting <- l.Append(t.Context(), testBlock("waits", 3)) }()
+		told := make(chan error, 1)
+		go func() { told <- l.Append(context.Background(), testBlock("is told", 1)) }()
 		<-time.After(stallAfter / 2)
 		if err := l.Ready(0); err != nil {
 			t.Errorf("after half of the time: %v", err)
@@ -38,12 +42,18 @@ func TestStalledDisk(t *testing.T) {
 		if err := l.Append(t.Context(), testBlock("late", 1)); !penstock.Is(err, penstock.Overloaded) {
 			t.Errorf("Append: %v", err)
 		}
+		if err := <-told; !penstock.Is(err, penstock.Unknown) || !strings.Contains(err.Error(), "has not answered") {
+			t.Errorf("who has no patience of its own: %v", err)
+		}
 		stalls.Store(false)
 		close(back)
 		if err := <-waiting; err != nil {
 			t.Errorf("what waited: %v", err)
 		}
 		mustAppend(t, l, "after")
+		if got := l.Stats(); got.Stalled != 0 {
+			t.Errorf("stalled for %v", got.Stalled)
+		}
 		if err := l.Ready(0); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}

@@ -187,9 +187,8 @@ func (l *Log) publish(g *group, err error) {
 	l.waiting -= g.bytes
 	l.writing = time.Time{}
 	l.mu.Unlock()
-	g.err = err
 	failpoint.Hit("log.published")
-	close(g.done)
+	g.end(err)
 }
 
 // witness flushes a commit frame, so that what was flushed before it cannot be taken for torn. It runs when nothing
