@@ -106,6 +106,27 @@ func TestEveryPatchIsUsed(t *testing.T) {
 	}
 }
 
+// TestRecordNamesEachBug: docs/track-record.md says of each bug what it would do, and by which command it is found.
+func TestRecordNamesEachBug(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs", "track-record.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, rest, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "` |"); ok {
+			rows[name] = rest
+		}
+	}
+	for _, m := range mutants() {
+		for _, word := range strings.Fields(m.command) {
+			if !strings.Contains(rows[m.patch], word) {
+				t.Errorf("the row of %s lacks %s: %q", m.patch, word, rows[m.patch])
+			}
+		}
+	}
+}
+
 // plant runs the test on the code as it is and on the patched code.
 func (m mutant) plant(t *testing.T) {
 	if out, passed := m.test(t); !passed {
