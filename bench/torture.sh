@@ -23,6 +23,7 @@ part 'loss of power' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run 
 part 'control: a program without fsync' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -mutant no_fsync -poison=false -power-rounds 20 -power-kinds 2
 part 'the log on a disk with faults' "$go" test ./eventlog/disk -count 1 -v -timeout 0 -run '^Test(CrashStates|CrashDuringRecovery|Faults|BitFlips|Sectors)$'
 part 'SIGKILL at points' "$go" test -tags "$tags" ./internal/failpoint -count 1 -v -timeout 0 -run '^TestKilledAtEachPoint$'
+part 'planted bugs' "$go" test ./internal/mutants -count 1 -v -timeout 0 -run '^TestMutantsAreCaught$'
 
 awk -v left_out="$(grep -o 'LEFT OUT: .*' "$said" | sort -u || true)" '
 	BEGIN { printf "%-16s %10s %8s %8s %9s\n", "kind", "rounds", "lost", "doubled", "problems" }
