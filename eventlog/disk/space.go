@@ -83,23 +83,33 @@ func (l *Log) Ready(size penstock.Bytes) error {
 	return l.o.room(used+size, space{free: free, total: total})
 }
 
-// withReserve does what must be possible on a full disk: if there is no room it gives up the reserve and tries again.
+// reserves are the files that are given up when there is no room, in that order: names alone, for a disk without inodes, each of which
+// lets the log start once more or go on to what retention makes; then the one that has room.
+var reserves = [...]string{reserveName + "-1", reserveName + "-2", reserveName + "-3", reserveName}
+
+// withReserve does what must be possible on a full disk: if there is no room it gives up a reserve and tries again.
 func (l *Log) withReserve(do func() error) error {
 	err := do()
-	if err == nil || codeOf(err) != penstock.Full {
-		return err
+	for _, name := range reserves {
+		if err == nil || codeOf(err) != penstock.Full {
+			return err
+		}
+		if l.fs.Remove(filepath.Join(l.dir, name)) == nil {
+			err = do()
+		}
 	}
-	if removed := l.fs.Remove(filepath.Join(l.dir, reserveName)); removed != nil {
-		return err
-	}
-	return do()
+	return err
 }
 
-// keepReserve makes the reserve if it is missing and there is room well above the high-water mark for it. It is no fault if that fails.
+// keepReserve makes the reserves that are missing, the one with room only if there is room well above the high-water mark for it. It is
+// no fault if that fails.
 func (l *Log) keepReserve() {
 	name := filepath.Join(l.dir, reserveName)
 	if l.o.Reserve < 0 {
 		return
+	}
+	for _, name := range reserves[:len(reserves)-1] {
+		l.keepName(filepath.Join(l.dir, name))
 	}
 	if f, err := l.fs.Open(name); err == nil {
 		size, err := f.Size()
@@ -119,6 +129,17 @@ func (l *Log) keepReserve() {
 	err = errors.Join(f.Allocate(int64(l.o.Reserve)), f.Sync(), f.Close())
 	if err != nil {
 		_ = l.fs.Remove(name)
+	}
+}
+
+// keepName makes an empty file if it is missing. Nothing depends on it.
+func (l *Log) keepName(name string) {
+	f, err := l.fs.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = l.fs.Create(name)
+	}
+	if err == nil {
+		_ = f.Close()
 	}
 }
 
