@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -29,16 +30,26 @@ func newLogCommand(p *program) *cobra.Command {
 
 func newLogVerifyCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use:     "verify DIR",
-		Short:   "Checks every byte of a log; exit status 1 and the exact ranges if some are damaged",
+		Use:   "verify DIR",
+		Short: "Checks every byte of a log; exit status 1 and the exact ranges if some are damaged",
+		Long: "Checks every byte of a log: whether the disk gives back what was written, whether each event still has the checksum that it was\n" +
+			"accepted with, whether the totals are those of the events. The checksums need the cluster.json beside the log. Exit status 1\n" +
+			"and the exact ranges if some are damaged.",
 		Example: "  penstock log verify ./penstock-data",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			r, err := disk.Verify(vfs.OS(), logDirectory(args[0]), disk.VerifyOptions{})
+			dir := logDirectory(args[0])
+			c, err := clusterBeside(dir)
 			if err != nil {
 				return err
 			}
-			return p.printVerified(verifiedOf(r))
+			r, err := disk.Verify(vfs.OS(), dir, disk.VerifyOptions{Cluster: c})
+			if err != nil {
+				return err
+			}
+			v := verifiedOf(r)
+			v.Checksums = c != nil
+			return p.printVerified(v)
 		},
 	}
 }
@@ -77,6 +88,23 @@ func logDirectory(dir string) string {
 	return dir
 }
 
+// clusterBeside returns the cluster of the data directory that a log directory lies in, nil if it lies in none.
+func clusterBeside(dir string) (*penstock.Cluster, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	held, err := readCluster(filepath.Join(filepath.Dir(dir), clusterName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := held.cluster()
+	return &c, err
+}
+
 // recordFilter lets only those lines of a dump pass that are records. Each Write holds whole lines.
 type recordFilter struct{ to io.Writer }
 
@@ -91,6 +119,7 @@ func (f *recordFilter) Write(b []byte) (int, error) {
 // verified is what `log verify` found: the object of -o json.
 type verified struct {
 	OK          bool                `json:"ok"`
+	Checksums   bool                `json:"checksums"` // those of the events were taken again
 	Log         string              `json:"log"`
 	Cluster     string              `json:"cluster"`
 	Segments    int                 `json:"segments"`
@@ -171,6 +200,9 @@ func (v verified) write(w io.Writer) {
 		for _, l := range d.Lost {
 			fmt.Fprintf(w, "  lost: partition %d, %s up to %s\n", l.Partition, l.From, l.Next)
 		}
+	}
+	if !v.Checksums {
+		fmt.Fprintln(w, "there is no cluster.json beside the log: the checksums of the events were not taken again")
 	}
 	if v.OK {
 		fmt.Fprintln(w, "whole")

@@ -2,15 +2,20 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"penstock"
 	"penstock/eventlog/disk"
+	"penstock/internal/checksum"
 	"penstock/internal/vfs"
 )
 
@@ -27,7 +32,9 @@ func writtenLog(t *testing.T) (dir, segment string) {
 		builder.Reset(penstock.DefaultTenant, "clicks", penstock.MicrosOf(stageNoon), 1<<10)
 		for i := range 3 {
 			id := fmt.Appendf(nil, "id-%d-%d", b, i)
-			builder.Add(penstock.Event{ID: id, Key: []byte("k"), Time: penstock.MicrosOf(stageNoon), Body: fmt.Appendf(nil, `{"id":%q}`, id)})
+			e := penstock.Event{ID: id, Key: []byte("k"), Time: penstock.MicrosOf(stageNoon), Body: fmt.Appendf(nil, `{"id":%q}`, id)}
+			e.Sum = checksum.NewHasher(stageCluster).Stream(penstock.DefaultTenant, "clicks").Sum(e.Key, e.ID, e.Body)
+			builder.Add(e)
 		}
 		if err := log.Append(t.Context(), builder.Take()); err != nil {
 			t.Fatal(err)
@@ -96,6 +103,72 @@ func verifiedJSON(t *testing.T, dir string, status int) verified {
 		t.Fatalf("%+v: %v", o, err)
 	}
 	return v
+}
+
+// TestLogVerifyTakesChecksumsAgain changes an event and mends the frame around it, as if the event had been wrong before it was framed.
+func TestLogVerifyTakesChecksumsAgain(t *testing.T) {
+	dir, segment := writtenLog(t)
+	text, err := os.ReadFile(segment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(text, []byte(`{"id":"id-0-1"}`))
+	if at < 0 {
+		t.Fatal("the event is not in the segment as it is")
+	}
+	text[at+len(`{"id":"`)] = 'x'
+	mendFrame(t, text, at)
+	if err := os.WriteFile(segment, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if blind := verifiedJSON(t, dir, exitDone); blind.Checksums || !blind.OK {
+		t.Errorf("without cluster.json: %+v", blind)
+	}
+	if o := offlineCommand(t, "log", "verify", dir); !strings.Contains(o.stdout, "no cluster.json beside the log: the checksums") {
+		t.Errorf("%+v", o)
+	}
+	stageFile := clusterFile{
+		Format: clusterFormat, ID: stageCluster.ID, PartitionKey: hex.EncodeToString(stageCluster.Key[:]), Partitions: stageCluster.Partitions,
+	}
+	if err := writeFileSynced(filepath.Join(dir, clusterName), stageFile); err != nil {
+		t.Fatal(err)
+	}
+	for _, where := range []string{dir, filepath.Join(dir, "log")} {
+		v := verifiedJSON(t, where, exitFailed)
+		if !v.Checksums || v.OK || len(v.Damages) == 0 || v.Damages[0].From > int64(at) || v.Damages[0].To <= int64(at) || !strings.Contains(v.Damages[0].Why, "checksum") {
+			t.Errorf("%s, where the event is at %d: %+v", where, at, v)
+		}
+	}
+	stageFile.PartitionKey = strings.Repeat("ab", 16)
+	if err := writeFileSynced(filepath.Join(dir, clusterName), stageFile); err != nil {
+		t.Fatal(err)
+	}
+	if o := offlineCommand(t, "log", "verify", dir); o.status == exitDone {
+		t.Errorf("with another cluster's key: %+v", o)
+	}
+}
+
+// mendFrame makes the checksums of the frame around a place of segment 1 fit what it holds (docs/format/segment.md).
+func mendFrame(t *testing.T, segment []byte, at int) {
+	t.Helper()
+	const head = 32
+	sums := crc32.MakeTable(crc32.Castagnoli)
+	from := int(binary.LittleEndian.Uint32(segment[12:]))
+	for {
+		frame := segment[from:]
+		if string(frame[4:6]) != "FR" {
+			t.Fatalf("no frame at %d", from)
+		}
+		length := int(binary.LittleEndian.Uint32(frame[8:]))
+		if next := from + (head+length+7)/8*8; at >= next {
+			from = next
+			continue
+		}
+		binary.LittleEndian.PutUint32(frame[12:], crc32.Checksum(frame[head:head+length], sums))
+		place := binary.LittleEndian.AppendUint64(slices.Clone(segment[16:24]), uint64(from))
+		binary.LittleEndian.PutUint32(frame, crc32.Checksum(append(place, frame[4:head]...), sums))
+		return
+	}
 }
 
 func TestLogDump(t *testing.T) {
