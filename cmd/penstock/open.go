@@ -146,7 +146,7 @@ func (e *engine) openCluster(context.Context) error {
 func (e *engine) openLog(context.Context) error {
 	if e.inMemory() {
 		log := memory.New(memory.Options{
-			Partitions: e.cluster.Partitions, Max: min(penstock.Bytes(e.config.Log.Max), maxMemoryLog), Keep: time.Duration(e.config.Log.Keep),
+			Cluster: e.cluster, Partitions: e.cluster.Partitions, Max: min(penstock.Bytes(e.config.Log.Max), maxMemoryLog), Keep: time.Duration(e.config.Log.Keep),
 		})
 		e.journal = log
 		e.onClose("log", log.Close)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/checksum"
 	"penstock/internal/edge/edgetest"
 )
 
@@ -130,6 +131,26 @@ func TestServerEndsWithAnErrorWhenTheLogHasFailed(t *testing.T) {
 	}
 	if err := s.journal.Ready(0); !penstock.Is(err, penstock.Unavailable) {
 		t.Errorf("the log was left open: %v", err)
+	}
+}
+
+func TestLogInMemoryTakesChecksumsAgain(t *testing.T) {
+	s := ingestOnly(t)
+	defer s.close()
+	defer s.listener.Close()
+	builder := penstock.NewBlockBuilder(penstock.NewPartitioner(s.cluster))
+	block := func(change penstock.Checksum) *penstock.Block {
+		builder.Reset(penstock.DefaultTenant, "clicks", penstock.MicrosOf(stageNoon), 0)
+		e := penstock.Event{ID: []byte("1"), Key: []byte("k"), Body: []byte("{}")}
+		e.Sum = checksum.NewHasher(s.cluster).Stream(penstock.DefaultTenant, "clicks").Sum(e.Key, e.ID, e.Body) ^ change
+		builder.Add(e)
+		return builder.Take()
+	}
+	if err := s.journal.Append(t.Context(), block(1)); !penstock.Is(err, penstock.Internal) {
+		t.Errorf("a checksum that is not the event's: %v", err)
+	}
+	if err := s.journal.Append(t.Context(), block(0)); err != nil {
+		t.Error(err)
 	}
 }
 
