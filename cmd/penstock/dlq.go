@@ -56,18 +56,16 @@ func newLettersListCommand(p *program) *cobra.Command {
 // lettersPerPage is how many letters the commands ask for at once.
 const lettersPerPage = 1000
 
-// eachLetter calls f for each letter that q asks for, page after page.
-func eachLetter(ctx context.Context, c *client.Client, q client.LetterQuery, f func(client.Letter) error) error {
+// eachPage calls f for each page of the letters that q asks for; if there are none, for one that is empty.
+func eachPage(ctx context.Context, c *client.Client, q client.LetterQuery, f func([]client.Letter) error) error {
 	q.Limit = lettersPerPage
 	for {
 		page, err := c.Letters(ctx, q)
 		if err != nil {
 			return err
 		}
-		for _, l := range page.Letters {
-			if err := f(l); err != nil {
-				return err
-			}
+		if err := f(page.Letters); err != nil {
+			return err
 		}
 		if q.Cursor = page.Next; q.Cursor == "" {
 			return nil
@@ -75,32 +73,16 @@ func eachLetter(ctx context.Context, c *client.Client, q client.LetterQuery, f f
 	}
 }
 
-func (p *program) listLetters(ctx context.Context, c *client.Client, q client.LetterQuery) error {
-	all := []letterOut{}
-	t := &table{
-		columns: []string{"place", "stream", "id", "key", "reason", "state", "since", "size", "detail"},
-		right:   []bool{false, false, false, false, false, false, false, true, false},
-	}
-	err := eachLetter(ctx, c, q, func(l client.Letter) error {
-		switch p.format {
-		case "ndjson":
-			return p.printJSON(letterOutOf(l))
-		case "json":
-			all = append(all, letterOutOf(l))
-		default:
-			t.add(l.Place, l.Stream, l.ID, l.Key, l.Reason, l.State, l.Since, l.Size, l.Detail)
+// eachLetter calls f for each letter that q asks for.
+func eachLetter(ctx context.Context, c *client.Client, q client.LetterQuery, f func(client.Letter) error) error {
+	return eachPage(ctx, c, q, func(page []client.Letter) error {
+		for _, l := range page {
+			if err := f(l); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
-	switch {
-	case err != nil || p.format == "ndjson":
-		return err
-	case p.format == "json":
-		return p.printJSON(struct {
-			Letters []letterOut `json:"letters"`
-		}{all})
-	}
-	return p.printTable(t)
 }
 
 // letterOut is a letter as the API shows it.

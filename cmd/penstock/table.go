@@ -1,14 +1,15 @@
 package main
 
 import (
+	"bufio"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	pretty "github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -20,6 +21,7 @@ type table struct {
 	columns []string
 	right   []bool // columns of numbers; nil: none
 	rows    [][]string
+	widths  []int // of the columns of a table that is written in parts, by its first part
 }
 
 // add appends a row; each value is shown as fmt does.
@@ -40,6 +42,20 @@ func (p *program) printTable(t *table) error {
 		return t.writeLines(p.stdout, terminalWidth(p.stdout))
 	}
 	return t.writeText(p.stdout)
+}
+
+// printPart writes the next part of a long table and forgets it. A part without rows is written only if it is the first. With lines each
+// part is a table of its own; otherwise the columns are named once, and are as wide as in the first part.
+func (p *program) printPart(t *table) error {
+	if t.widths != nil && len(t.rows) == 0 {
+		return nil
+	}
+	err := p.printTable(t)
+	t.rows = nil
+	if t.widths == nil {
+		t.widths = make([]int, len(t.columns))
+	}
+	return err
 }
 
 // wantsJSON reports whether -o asks for JSON; what is one object is the same in both forms.
@@ -93,22 +109,36 @@ func (t *table) writeLines(w io.Writer, width int) error {
 
 // writeText writes the table as columns of text, two spaces apart.
 func (t *table) writeText(w io.Writer) error {
-	to := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{t.columns}, t.rows...) {
-		for i, cell := range row {
-			end := "\t"
-			if i == len(row)-1 {
-				end = "\n"
+	lines := t.lines()
+	if t.widths == nil {
+		t.widths = make([]int, len(t.columns))
+		for _, row := range lines {
+			for i, cell := range row {
+				t.widths[i] = max(t.widths[i], utf8.RuneCountInString(shown(cell)))
 			}
-			fmt.Fprint(to, shown(cell), end)
 		}
+	}
+	to := bufio.NewWriter(w)
+	for _, row := range lines {
+		for i, cell := range row[:len(row)-1] {
+			fmt.Fprintf(to, "%-*s  ", t.widths[i], shown(cell))
+		}
+		fmt.Fprintln(to, shown(row[len(row)-1]))
 	}
 	return to.Flush()
 }
 
+// lines returns the rows that are to be written, before the first of all the names of the columns.
+func (t *table) lines() [][]string {
+	if t.widths != nil {
+		return t.rows
+	}
+	return append([][]string{t.columns}, t.rows...)
+}
+
 func (t *table) writeCSV(w io.Writer) error {
 	to := csv.NewWriter(w)
-	for _, row := range append([][]string{t.columns}, t.rows...) {
+	for _, row := range t.lines() {
 		cells := make([]string, len(row))
 		for i, cell := range row {
 			cells[i] = harmless(cell)
