@@ -69,12 +69,6 @@ func (e *entry) decode(from []byte) {
 	e.ordinal = int64(binary.LittleEndian.Uint64(from[24:]))
 }
 
-func (e *entry) pack(to []byte) {
-	binary.BigEndian.PutUint64(to, e.a)
-	binary.BigEndian.PutUint64(to[8:], e.b)
-	binary.LittleEndian.PutUint32(to[16:], e.second)
-}
-
 // AppendPacked appends an identity as Restore reads it.
 func AppendPacked(dst []byte, id penstock.Identity, logTime penstock.Micros) []byte {
 	return binary.LittleEndian.AppendUint32(append(dst, id[:]...), secondOf(logTime))

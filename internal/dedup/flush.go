@@ -82,13 +82,22 @@ func (x *Index) freeze() {
 		f.footer.lanes[l.number()] = laneState{next: l.have, second: x.second[l.partition], marks: slices.Clone(l.marks)}
 	}
 	x.touched = nil
-	x.active = newTable(x.o.TableIDs)
+	x.active = x.emptyTable()
 	x.keep()
 	x.mu.Unlock()
 	x.shelf.Lock()
 	x.frozen = f.table
 	x.shelf.Unlock()
 	x.startFlush(f)
+}
+
+// emptyTable returns the table that became a run, for which nobody asks any more, or the first one beside the active one.
+func (x *Index) emptyTable() *table {
+	if x.flush == nil {
+		return newTable(x.o.TableIDs)
+	}
+	x.flush.table.empty()
+	return x.flush.table
 }
 
 func (x *Index) startFlush(f *flush) {

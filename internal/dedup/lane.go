@@ -27,7 +27,6 @@ type lane struct {
 	inBatch bool
 	first   int64  // next, before the batch that it is in
 	before  uint32 // last, before that batch
-	packed  int    // place in the batch's packed bytes
 
 	base int64 // have, before anything was restored
 

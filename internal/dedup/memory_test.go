@@ -69,10 +69,17 @@ const batchSize = 10_000
 // seenRandom asks about so many identities and commits them; it returns how many were known.
 func seenRandom(t testing.TB, x *Index, r *rand.Rand, n int) (known int) {
 	t.Helper()
+	var ahead [64]penstock.Identity
 	for n > 0 {
 		b := x.Begin()
 		for i := range min(n, batchSize) {
-			seen, err := b.Seen(testLane(penstock.Partition(i%64)), randomIdentity(r), 1_800_000_000_000_000)
+			if i%len(ahead) == 0 {
+				for j := range ahead {
+					ahead[j] = randomIdentity(r)
+				}
+				b.Expect(ahead[:])
+			}
+			seen, err := b.Seen(testLane(penstock.Partition(i%64)), ahead[i%len(ahead)], 1_800_000_000_000_000)
 			if err != nil {
 				t.Fatal(err)
 			}

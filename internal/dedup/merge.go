@@ -74,14 +74,14 @@ func (x *Index) settle(behind uint64) {
 }
 
 // plan returns from which run on all are merged, given their sizes from the oldest on; their number: none. The oldest of all is merged when the others have
-// a quarter of its size, so that what can never count again is bounded; the others when about four are of a size.
+// its size, a large one when they have a quarter of it, so that what can never count again is bounded; the others when about four are of a size.
 func plan(sizes []int64, all bool) int {
 	from, newer := len(sizes), int64(0)
 	for i := len(sizes) - 1; i >= 0; i-- {
 		switch {
 		case i == len(sizes)-1:
 		case i == 0 && all:
-			if 4*newer >= sizes[i] {
+			if newer >= sizes[i] || sizes[i] >= largeRun && 4*newer >= sizes[i] {
 				from = i
 			}
 		case 2*newer >= 5*sizes[i]:
@@ -91,6 +91,9 @@ func plan(sizes []int64, all bool) int {
 	}
 	return from
 }
+
+// largeRun is how many identities make a run so large that it matters how many of them can never count again.
+const largeRun = 1 << 25
 
 var errStopped = errors.New("the index is being closed")
 

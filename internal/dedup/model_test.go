@@ -208,11 +208,10 @@ func (l *life) compareAdded(b *Batch, before map[penstock.Lane]int64) {
 	l.t.Helper()
 	total := 0
 	for a := range b.Added() {
-		want := l.m.lane(a.Lane).packed[before[a.Lane]*PackedSize:]
-		if a.First != before[a.Lane] || string(a.Packed) != string(want) {
-			l.t.Fatalf("%v: added from %d on, want %d: %x", a.Lane, a.First, before[a.Lane], a.Packed)
+		if next := l.m.lane(a.Lane).next(); a.First != before[a.Lane] || a.Next != next {
+			l.t.Fatalf("%v: added from %d to %d, want %d to %d", a.Lane, a.First, a.Next, before[a.Lane], next)
 		}
-		total += len(a.Packed) / PackedSize
+		total += int(a.Next - a.First)
 	}
 	if total != len(l.m.noted) {
 		l.t.Fatalf("%d identities were added, want %d", total, len(l.m.noted))

@@ -1,10 +1,6 @@
 package dedup
 
-import (
-	"cmp"
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // table is a set of entries in memory from which the newest can be taken back. Entries lie in the order in which they came; slots find
 // the newest of a key by linear probing.
@@ -29,11 +25,23 @@ func newTable(entries int) *table {
 
 func (t *table) at(i int) *entry { return &t.chunks[i/chunkEntries][i%chunkEntries] }
 
+// empty forgets all entries, and keeps the memory.
+func (t *table) empty() {
+	clear(t.slots)
+	t.n = 0
+	t.keep()
+}
+
+// home is where looking for a key begins.
+func (t *table) home(k key) int {
+	home, _ := bits.Mul64(k.b, uint64(len(t.slots)))
+	return int(home)
+}
+
 // find returns the newest entry of a key, or nil, and the slot that is or would be the key's.
 func (t *table) find(k key) (int, *entry) {
-	home, _ := bits.Mul64(k.b, uint64(len(t.slots)))
 	tag := uint32(k.a)
-	for s := int(home); ; {
+	for s := t.home(k); ; {
 		v := t.slots[s]
 		if v == 0 {
 			return s, nil
@@ -93,32 +101,39 @@ func (t *table) cut(n int) {
 // keep makes what was added final.
 func (t *table) keep() { t.replaced = t.replaced[:0] }
 
-// sorted returns the newest entries of all keys in the order of runs, and where each section ends.
+// sorted returns the newest entries of all keys in the order of runs, and where each section ends. Counting puts those with the
+// same first bits next to each other, few of each, and what is left to do is to insert each where it belongs among its neighbours.
 func (t *table) sorted() (order []ref, ends [sections]int) {
+	const width = 16
+	next := make([]int, 1<<width+1)
+	total := 0
 	for _, v := range t.slots {
 		if v != 0 {
-			ends[t.at(int(uint32(v))-1).section()]++
+			next[t.at(int(uint32(v))-1).a>>(64-width)+1]++
+			total++
 		}
 	}
-	total := 0
-	var next [sections]int
-	for s, n := range ends {
-		next[s] = total
-		total += n
-		ends[s] = total
+	for i := range 1 << width {
+		next[i+1] += next[i]
+	}
+	for s := range ends {
+		ends[s] = next[(s+1)<<width/sections]
 	}
 	order = make([]ref, total)
 	for _, v := range t.slots {
 		if v != 0 {
-			e := t.at(int(uint32(v)) - 1)
-			order[next[e.section()]] = ref{e.a, int(uint32(v)) - 1}
-			next[e.section()]++
+			a := t.at(int(uint32(v)) - 1).a
+			order[next[a>>(64-width)]] = ref{a, int(uint32(v)) - 1}
+			next[a>>(64-width)]++
 		}
 	}
-	from := 0
-	for _, end := range ends {
-		slices.SortFunc(order[from:end], t.compare)
-		from = end
+	for i := range order {
+		r := order[i]
+		j := i
+		for ; j > 0 && t.less(r, order[j-1]); j-- {
+			order[j] = order[j-1]
+		}
+		order[j] = r
 	}
 	return order, ends
 }
@@ -129,11 +144,11 @@ type ref struct {
 	index int
 }
 
-func (t *table) compare(p, q ref) int {
+func (t *table) less(p, q ref) bool {
 	if p.a != q.a {
-		return cmp.Compare(p.a, q.a)
+		return p.a < q.a
 	}
-	return t.at(p.index).compare(t.at(q.index).key)
+	return t.at(p.index).compare(t.at(q.index).key) < 0
 }
 
 // memory returns the bytes of entries and slots.

@@ -55,6 +55,9 @@ type Trace struct {
 	// CheckpointFailed reports that what is committed could not be made safe; it is tried again after the next commit.
 	CheckpointFailed func(shard string, err error)
 
+	// Broken reports that DuckDB refuses all further work with a shard: only a new process helps. It may be called again.
+	Broken func(shard string, err error)
+
 	Opened   func(shard string, files int, took time.Duration)
 	SetAside func(shard, file string, err error) // a file, or its write-ahead log, that could not be read
 	Removed  func(shard, file string, rows int64)

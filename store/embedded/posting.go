@@ -30,6 +30,10 @@ type posting struct {
 	rows         int64
 	indexed      bool // the identity of the record in hand was not seen before
 
+	ahead      []penstock.Record // that come next
+	identities []penstock.Identity
+	at         int // which of them is in hand
+
 	parked map[penstock.Place]parked // letters of this batch that wait
 	dead   map[dead]int              // how many became open letters
 }
@@ -59,20 +63,58 @@ func (p *posting) batch(b penstock.Batch) error {
 		p.next.Positions[at] = next
 	}
 	for r := range b.Records() {
-		if err := p.use(r.Tenant, r.Stream); err != nil {
-			return err
+		if len(p.ahead) == takenAtOnce || len(p.ahead) > 0 && (r.Stream != p.ahead[0].Stream || r.Tenant != p.ahead[0].Tenant) {
+			if err := p.take(); err != nil {
+				return err
+			}
 		}
+		p.ahead = append(p.ahead, *r)
+	}
+	if err := p.take(); err != nil {
+		return err
+	}
+	p.close()
+	return nil
+}
+
+// takenAtOnce is how many records' identities are looked for side by side.
+const takenAtOnce = 64
+
+// take takes the records that are ahead, which are of one stream.
+func (p *posting) take() error {
+	if len(p.ahead) == 0 {
+		return nil
+	}
+	if err := p.use(p.ahead[0].Tenant, p.ahead[0].Stream); err != nil {
+		return err
+	}
+	p.expect()
+	for i := range p.ahead {
+		r := &p.ahead[i]
 		if p.next.Since == 0 {
 			p.next.Since = r.LogTime
 		}
 		p.next.LogTime = max(p.next.LogTime, r.LogTime)
-		p.indexed = false
+		p.indexed, p.at = false, i
 		if err := p.page.Take(r, &p.stream); err != nil {
 			return err
 		}
 	}
-	p.close()
+	p.ahead = p.ahead[:0]
 	return nil
+}
+
+// expect makes the identities of the records that are ahead.
+func (p *posting) expect() {
+	if !p.stream.Dedup.On() {
+		return
+	}
+	p.identities = p.identities[:0]
+	for i := range p.ahead {
+		r := &p.ahead[i]
+		p.identities = append(p.identities, p.shard.db.partitioner.IdentityOf(r.Tenant, r.Stream, r.Key, r.ID))
+	}
+	p.ids.Expect(p.identities)
 }
 
 // use makes a stream the present one.
@@ -103,7 +145,7 @@ func (p *posting) close() {
 	p.count()
 	added := map[penstock.Lane]int64{}
 	for one := range p.ids.Added() {
-		added[one.Lane] = int64(len(one.Packed) / dedup.PackedSize)
+		added[one.Lane] = one.Next - one.First
 	}
 	p.page.Tallies(func(l penstock.Lane, t penstock.Tally) {
 		row := laneRow{
@@ -121,7 +163,7 @@ func (p *posting) close() {
 func (p *posting) keep() {
 	s := p.shard
 	for one := range p.ids.Added() {
-		s.ordinals[one.Lane] = one.First + int64(len(one.Packed)/dedup.PackedSize)
+		s.ordinals[one.Lane] = one.Next
 	}
 	p.ids.Commit()
 	f := s.newest()
@@ -156,8 +198,7 @@ func (p *posting) found(s penstock.LetterState, why penstock.Condemned) {
 // seen implements fate.Seen.
 func (p *posting) seen(r *penstock.Record) (bool, error) {
 	lane := penstock.Lane{Tenant: r.Tenant, Stream: r.Stream, Partition: r.Partition}
-	id := p.shard.db.partitioner.IdentityOf(r.Tenant, r.Stream, r.Key, r.ID)
-	seen, err := p.ids.Seen(lane, id, r.LogTime)
+	seen, err := p.ids.Seen(lane, p.identities[p.at], r.LogTime)
 	p.indexed = !seen && err == nil
 	return seen, err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/vfs"
 )
 
 // What cannot be read is set aside under another name, never deleted, and comes again from the log where that reaches:
@@ -185,10 +186,13 @@ func (s *shard) startAgain(v *survey, err error) error {
 // connect opens the connection by which the shard is written.
 func (s *shard) connect(ctx context.Context) error {
 	op := "open shard " + s.spec.Name
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+	err := vfs.OS().MkdirAll(s.dir)
+	if err == nil {
+		err = syncDir(filepath.Dir(s.dir)) // a process that made it may have ended before it came to this
+	}
+	if err != nil {
 		return penstock.Wrap(penstock.Unavailable, op, err)
 	}
-	var err error
 	if s.conn, err = s.db.engine.conn(ctx); err != nil {
 		return penstock.Wrap(penstock.Internal, op, err)
 	}
@@ -238,8 +242,14 @@ func (s *shard) startNewest(ctx context.Context) error {
 	if err := s.skipGap(ctx); err != nil {
 		return err
 	}
-	// What DuckDB replayed from its log is brought into the file, so that it is safe and need not be replayed again.
-	return s.checkpoint(ctx)
+	// What DuckDB replayed from its log is brought into the file, so that it is safe and need not be replayed again. Without room for that
+	// it has to be, and the log keeps what it has.
+	err := s.checkpoint(ctx)
+	if penstock.Is(err, penstock.Full) {
+		s.unsafe, s.logged = true, s.db.o.Checkpoint
+		return nil
+	}
+	return err
 }
 
 // missing names the ranges from the given positions on that the log no longer holds.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"penstock"
@@ -98,11 +99,13 @@ func (s *shard) Close() error {
 	if s.unsafe {
 		err = s.checkpoint(context.Background())
 	}
-	if err != nil && isBusy(err) {
+	if isBusy(err) || penstock.Is(err, penstock.Full) {
 		err = nil // what is not in the file yet is in its write-ahead log
 	}
 	if s.ids != nil {
-		err = errors.Join(err, s.ids.Close())
+		if failed := s.ids.Close(); !errors.Is(failed, syscall.ENOSPC) { // what it could not keep the files have
+			err = errors.Join(err, failed)
+		}
 	}
 	return errors.Join(err, s.conn.Close())
 }
@@ -130,9 +133,13 @@ func (s *shard) logTime() penstock.Micros {
 	return now
 }
 
-// checkpoint brings everything committed into the file; then it is safe. The caller holds applying.
+// checkpoint brings everything committed into the file; then it is safe. It fails with Full, and has done nothing, if there may be no
+// room for it. The caller holds applying.
 func (s *shard) checkpoint(ctx context.Context) error {
 	began := time.Now()
+	if err := s.room(); err != nil {
+		return err
+	}
 	position := s.newest().state.Positions
 	failpoint.Hit("store.before-checkpoint")
 	if err := s.conn.exec(ctx, "CHECKPOINT "+s.newest().alias); err != nil {
@@ -150,13 +157,16 @@ func (s *shard) checkpoint(ctx context.Context) error {
 }
 
 // tryCheckpoint makes a checkpoint if it can be made now, and otherwise sees to it that it is tried again after the next
-// commit: what was committed stays so whatever becomes of this. The caller holds applying.
+// commit, or some more of them if there is no room: what was committed stays so whatever becomes of this. The caller holds applying.
 func (s *shard) tryCheckpoint(ctx context.Context) {
 	err := s.checkpoint(context.WithoutCancel(ctx))
 	if err == nil {
 		return
 	}
 	s.logged = max(s.logged, s.db.o.Checkpoint)
+	if penstock.Is(err, penstock.Full) {
+		s.logged = s.db.o.Checkpoint * 7 / 8
+	}
 	if s.db.o.Trace.CheckpointFailed != nil {
 		s.db.o.Trace.CheckpointFailed(s.spec.Name, err)
 	}
@@ -168,6 +178,9 @@ func (s *shard) outage(op string, err error) error {
 	op += " in shard " + s.spec.Name
 	switch {
 	case isBroken(err):
+		if s.db.o.Trace.Broken != nil {
+			s.db.o.Trace.Broken(s.spec.Name, err)
+		}
 		return penstock.Wrap(penstock.Corrupt, op, err)
 	case penstock.Is(err, penstock.Unknown):
 		return penstock.Wrap(penstock.Unknown, op, err)

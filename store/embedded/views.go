@@ -138,7 +138,7 @@ func (s *shard) roll(ctx context.Context, streams []registered) error {
 	if s.closed {
 		return s.ended("begin file")
 	}
-	if err := s.checkpoint(ctx); isBusy(err) {
+	if err := s.checkpoint(ctx); isBusy(err) || penstock.Is(err, penstock.Full) {
 		return nil // the next batch tries again, this one goes where the last one went
 	} else if err != nil {
 		return err
