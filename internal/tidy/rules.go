@@ -22,6 +22,7 @@ func House() Rules {
 	return Rules{
 		FunctionLines: 70, FileLines: 500, InterfaceMethods: 5, Parameters: 5, ImportDepth: 4,
 		Internal: map[string][]string{
+			"internal/check/verify":  {"internal/check"},
 			"internal/dedup":         {"internal/failpoint", "internal/vfs"},
 			"internal/edge/edgetest": {"internal/edge"},
 			"internal/killtest":      {"internal/check", "internal/load/child", "internal/load/probe"},
