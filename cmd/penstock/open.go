@@ -60,6 +60,7 @@ type engine struct {
 	streams  *directory
 	journal  journal
 	failed   <-chan struct{} // closed when the log can no longer promise anything; nil: never
+	broken   chan error      // has why a shard needs a new process
 	database *embedded.Database
 	store    penstock.Store
 	pumps    []*pump
@@ -73,7 +74,7 @@ type closer struct {
 
 // openEngine joins the parts that the configuration names. On an error everything opened so far is closed.
 func openEngine(ctx context.Context, c *Config, o engineOptions) (*engine, error) {
-	e := &engine{config: c, o: o, log: o.log}
+	e := &engine{config: c, o: o, log: o.log, broken: make(chan error, 1)}
 	e.streams = newDirectory(c.streams(), o.auto, nil)
 	e.metrics = newMetrics(e.streams.label)
 	e.traffic = newTraffic(e.metrics)

@@ -186,6 +186,9 @@ func (s *server) await(ctx context.Context, failed <-chan error) error {
 	case err := <-failed:
 		s.log.Error("stopping", "error", err)
 		return err
+	case err := <-s.broken:
+		s.log.Error("stopping", "error", err)
+		return err
 	case <-s.failed:
 		err := penstock.Errorf(penstock.Corrupt, "write log", "a flush failed, so nothing more can be promised on this disk")
 		s.log.Error("stopping", "error", err)

@@ -160,6 +160,12 @@ func (e *engine) storeTrace() embedded.Trace {
 		CheckpointFailed: func(shard string, err error) {
 			e.log.Warn("what is stored could not be made safe, it will be tried again", "store", shard, "error", err)
 		},
+		Broken: func(shard string, err error) {
+			select {
+			case e.broken <- penstock.Errorf(penstock.Corrupt, "use shard "+shard, "only a new process helps: %w", err):
+			default: // it was said already
+			}
+		},
 		Removed: func(shard, file string, rows int64) {
 			e.log.Info("rows have expired", "store", shard, "file", file, "rows", rows)
 		},
