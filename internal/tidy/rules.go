@@ -25,6 +25,7 @@ func House() Rules {
 			"internal/check/verify":  {"internal/check"},
 			"internal/dedup":         {"internal/failpoint", "internal/vfs"},
 			"internal/edge/edgetest": {"internal/edge"},
+			"internal/disktest":      {"internal/load/child", "internal/load/probe"},
 			"internal/killtest":      {"internal/check", "internal/load/child", "internal/load/probe"},
 		},
 		BannedCalls: map[string]string{

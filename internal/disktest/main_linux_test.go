@@ -1,0 +1,158 @@
+package disktest
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var (
+	rounds  = flag.Int("rounds", 0, "how often each fault is made")
+	program = flag.String("program", "", "the penstock executable; it is built if none is named")
+)
+
+// withinNamespace is set for the process that may mount.
+const withinNamespace = "PENSTOCK_TEST_DISKS"
+
+// TestFaults makes each fault as often as -rounds says: make faults and make torture run it. With PENSTOCK_TORTURE_MINUTES it
+// begins again until that time has passed. The mounts and all processes are in namespaces of their own, so they go with the test
+// however it ends.
+// It holds C-FULL, C-OUTAGE, C-WRITE, C-FSYNC, C-STALL, C-LOCK, C-503 and C-UNK on real file systems.
+func TestFaults(t *testing.T) {
+	switch {
+	case *rounds == 0:
+		return
+	case os.Getenv(withinNamespace) == "":
+		enterNamespace(t)
+		return
+	}
+	if err := do(t.Context(), "mount", "-t", "proc", "proc", "/proc"); err != nil {
+		t.Fatal(err)
+	}
+	minutes, _ := strconv.ParseFloat(os.Getenv("PENSTOCK_TORTURE_MINUTES"), 64) // without one, 0
+	end := time.Now().Add(time.Duration(minutes * float64(time.Minute)))
+	for pass := 0; pass == 0 || time.Now().Before(end) && !t.Failed(); pass++ {
+		t.Run("pass", func(t *testing.T) { // returns when all faults of it are done
+			for _, f := range faults {
+				t.Run(f.name, func(t *testing.T) {
+					t.Parallel()
+					f.rounds(t)
+				})
+			}
+		})
+	}
+}
+
+// fault is something that is done to the program.
+type fault struct {
+	name, kind string
+	config     string // beside what every configuration has
+	disks      func(r *rig)
+	round      func(r *rig)
+}
+
+// small is a log that gives up what the store has.
+const small = "log: {max: 16MiB, keep: 1ms}\n"
+
+var faults = [...]fault{
+	{"stalled log", "disk_stall", "", onExt4("log", 256<<20), stall},
+	{"stalled log and store", "disk_stall", "", onExt4("", 512<<20), stall},
+	{"full log, by a file", "disk_full", "", onExt4("log", 96<<20), fullLog},
+	{"full log, by load", "disk_full", "log: {max: 128MiB}\n", inMemory("log", "48m"), fullLogByLoad},
+	{"full store, by a file", "disk_full", small, onExt4("shard-0", 192<<20), fullStore},
+	{"full store, by rows", "disk_full", small, inMemory("shard-0", "64m"), fullStoreByLoad},
+	{"one full disk, by a file", "disk_full", small, onExt4("", 256<<20), fullLog},
+	{"one full disk, by load", "disk_full", small, inMemory("", "96m"), fullStoreByLoad},
+	{"no inodes", "few_files", small, onExt4("log", 256<<20, "-N", "32"), noInodes},
+	{"64 descriptors", "few_files", small, anywhere, fewFiles},
+	{"a log's disk that met an error", "read_only", small, onExt4("log", 256<<20), readOnlyLog},
+	{"a store's disk that met an error", "read_only", small, onExt4("shard-0", 256<<20), readOnlyStore},
+	{"a disk mounted for reading", "read_only", small, onExt4("", 512<<20), remounted},
+	{"little memory", "memory", "", anywhere, littleMemory},
+	{"two processes", "processes", "", anywhere, twice},
+	{"a process that is stopped", "processes", "", anywhere, suspend},
+}
+
+func anywhere(*rig) {}
+
+// onExt4 puts a part of the data on a disk of its own.
+func onExt4(name string, size int64, options ...string) func(*rig) {
+	return func(r *rig) { r.disk = ext4(r.t, r.path(name), size, options...) }
+}
+
+func inMemory(name, size string) func(*rig) {
+	return func(r *rig) { r.disk = tmpfs(r.t, r.path(name), size) }
+}
+
+// rounds makes the fault, each time on an installation of its own.
+func (f fault) rounds(t *testing.T) {
+	var sum Sum
+	for range *rounds {
+		r := newRig(t, f.config)
+		f.disks(r)
+		r.guard()
+		f.round(r)
+		sum.Add(r.judge())
+		r.end()
+	}
+	fmt.Printf("%-50s %s\n", f.name, sum.Torture(f.kind))
+}
+
+// enterNamespace runs the test once more, as the first process of namespaces of mounts and of processes.
+func enterNamespace(t *testing.T) {
+	if missing := missing(); missing != "" {
+		fmt.Fprintf(os.Stderr, "LEFT OUT: faults of real disks: %s\n", missing)
+		return
+	}
+	o := []string{"-program", *program}
+	if *program == "" {
+		o[1] = build(t)
+	}
+	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.v")...)...)
+	c.Env = append(os.Environ(), withinNamespace+"=1")
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	runtime.LockOSThread() // whose end would be the child's
+	defer runtime.UnlockOSThread()
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Unshareflags: syscall.CLONE_NEWNS, // and its mounts are private
+		Cloneflags:   syscall.CLONE_NEWPID,
+		Pdeathsig:    syscall.SIGKILL,
+	}
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// missing names what a machine lacks.
+func missing() string {
+	if os.Geteuid() != 0 {
+		return "it takes root"
+	}
+	if _, err := os.Stat("/dev/loop-control"); err != nil {
+		return "there are no loop devices"
+	}
+	for _, name := range []string{"mkfs.ext4", "fsfreeze"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return "there is no " + name
+		}
+	}
+	return ""
+}
+
+// build makes the program.
+func build(t *testing.T) string {
+	path := filepath.Join(t.TempDir(), "penstock")
+	c := exec.CommandContext(t.Context(), "go", "build", "-tags", "duckdb_arrow", "-o", path, "penstock/cmd/penstock")
+	c.Stderr = os.Stderr
+	if err := c.Run(); err != nil {
+		t.Fatalf("build: %v", err)
+	}
+	return path
+}
