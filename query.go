@@ -47,7 +47,8 @@ type Querier interface {
 type KeyQuery struct {
 	Stream, Key string
 	From, To    Micros   // event time, To excluded; zero: open
-	After       Position // only records past it; zero: from the first
+	After       Position // only records past it, or before it if Newest; zero: all
+	Newest      bool     // the newest first
 	Limit       int
 }
 

@@ -98,6 +98,7 @@ func (c *Client) Receipt(ctx context.Context, receipt string) (ReceiptState, err
 type KeyQuery struct {
 	Stream, Key string
 	From, To    string // RFC 3339; "" is open
+	Newest      bool   // the newest first
 	Limit       int    // 0: the server's default
 	Cursor      string // of the page before
 }
@@ -118,6 +119,9 @@ func (c *Client) KeyEvents(ctx context.Context, q KeyQuery) (KeyPage, error) {
 	}
 	if q.Limit > 0 {
 		params.Set("limit", strconv.Itoa(q.Limit))
+	}
+	if q.Newest {
+		params.Set("order", "desc")
 	}
 	var page KeyPage
 	return page, c.get(ctx, "/v1/streams/"+url.PathEscape(q.Stream)+"/events", params, &page)

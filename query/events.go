@@ -48,14 +48,18 @@ func (a *API) serveEvents(w http.ResponseWriter, r *http.Request) error {
 	if a.o.Querier == nil {
 		return missing("store")
 	}
-	p := paramsOf(r, "key", "from", "to", "limit", "cursor", "after", "timeout")
+	p := paramsOf(r, "key", "from", "to", "order", "limit", "cursor", "after", "timeout")
 	q := penstock.KeyQuery{
 		Stream: r.PathValue("stream"), Key: p.Values.Get("key"),
 		From: p.moment("from"), To: p.moment("to"),
 		Limit: p.Limit("limit", defaultPage, a.o.Limits.Page),
 	}
-	question := fmt.Sprintf("events %q %q %d %d", q.Stream, q.Key, q.From, q.To)
+	order := p.Values.Get("order")
+	q.Newest = order == "desc"
+	question := fmt.Sprintf("events %q %q %d %d %t", q.Stream, q.Key, q.From, q.To, q.Newest)
 	switch {
+	case order != "" && order != "asc" && order != "desc":
+		p.Fail("bad_parameter", "order is asc or desc")
 	case len(q.Key) == 0 || len(q.Key) > int(penstock.MaxKeyLen):
 		p.Fail("bad_parameter", "key is needed: 1 to %d bytes", penstock.MaxKeyLen)
 	case q.To != 0 && q.To < q.From, q.To == 0 && p.Values.Get("to") != "":

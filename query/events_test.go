@@ -104,6 +104,8 @@ func TestEventsRefusals(t *testing.T) {
 		{"/v1/streams/clicks/events?key=l&cursor=" + cursor, 400, "bad_cursor"},
 		{"/v1/streams/orders/events?key=k&cursor=" + cursor, 400, "bad_cursor"},
 		{ofKey + "&cursor=" + cursor + "%0A", 400, "bad_cursor"},
+		{ofKey + "&order=desc&cursor=" + cursor, 400, "bad_cursor"},
+		{ofKey + "&order=newest", 400, "bad_parameter"},
 		{ofKey + "&cursor=" + cursor, 200, ""},
 		{"/v1/streams/clicks/events?key=" + url.QueryEscape(`' or 1=1; --"ʼ`), 200, ""},
 	} {
@@ -111,6 +113,30 @@ func TestEventsRefusals(t *testing.T) {
 		if a.status != c.status || a.code != c.code {
 			t.Errorf("%s got %d %q %s, want %d %q", c.target, a.status, a.code, a.body, c.status, c.code)
 		}
+	}
+}
+
+func TestEventsFromTheNewest(t *testing.T) {
+	w := start(t, Options{})
+	var asked []penstock.KeyQuery
+	w.store.events = func(_ context.Context, q penstock.KeyQuery) ([]penstock.Row, error) {
+		asked = append(asked, q)
+		at := penstock.Position{Epoch: 1, Offset: 9}
+		if q.After != (penstock.Position{}) {
+			at = q.After
+		}
+		var rows []penstock.Row
+		for range q.Limit {
+			at.Offset--
+			rows = append(rows, penstock.Row{Key: q.Key, Body: penstock.Raw("{}"), Partition: 3, Position: at})
+		}
+		return rows, nil
+	}
+	first := pageOf(t, w.ask("GET", ofKey+"&order=desc&limit=2", nil, ""))
+	pageOf(t, w.ask("GET", ofKey+"&order=desc&limit=2&cursor="+*first.Cursor, nil, ""))
+	pageOf(t, w.ask("GET", ofKey+"&order=asc&limit=2", nil, ""))
+	if len(asked) != 3 || !asked[0].Newest || asked[1].After.Offset != 7 || !asked[1].Newest || asked[2].Newest {
+		t.Errorf("asked for %+v", asked)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,14 @@ func sqlQuestion(name, stream, statement string) *question {
 	}}
 }
 
+// lastOfKey asks for the newest 20 events of a key.
+func lastOfKey(stream, key string) *question {
+	path := "/v1/streams/" + url.PathEscape(stream) + "/events?order=desc&limit=20&key=" + url.QueryEscape(key)
+	return &question{name: "last 20 of a key", latency: load.NewLatency(), ask: func(ctx context.Context, p *probe.Probe) error {
+		return p.Get(ctx, path)
+	}}
+}
+
 // startQueries starts the readers; at rate 0 there are none.
 func startQueries(ctx context.Context, ask *probe.Probe, f *benchFlags) *readers {
 	ctx, cancel := context.WithCancel(ctx)
@@ -57,8 +66,7 @@ func startQueries(ctx context.Context, ask *probe.Probe, f *benchFlags) *readers
 	}
 	key := fmt.Sprintf("k%08d", f.shape.Keys/2)
 	r.questions = []*question{
-		sqlQuestion("last 20 of a key", f.stream, "select id, time, data from STREAM where key = '"+key+
-			"' and _partition = penstock_partition('STREAM', '"+key+"') order by _epoch desc, _offset desc limit 20"),
+		lastOfKey(f.stream, key),
 		sqlQuestion("count of the last minute", f.stream, "select count(*) from STREAM where received_at > now() - interval 1 minute"),
 		sqlQuestion("last hour by column", f.stream, "select country, count(*), avg(latency_ms) from STREAM"+
 			" where time > now() - interval 1 hour group by country order by country"),

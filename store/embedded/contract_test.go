@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,6 +48,7 @@ func openDatabase(t *testing.T, dir string, o Options) *Database {
 // harness opens databases for the conformance suite and remembers which store belongs to which.
 type harness struct {
 	options Options
+	mu      sync.Mutex
 	opened  map[penstock.Store]*Database
 	dirs    map[penstock.Store]string
 	streams map[penstock.Store][]penstock.Stream
@@ -65,17 +67,27 @@ func (h *harness) open(t *testing.T, dir string, streams []penstock.Stream) pens
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.opened[s], h.dirs[s], h.streams[s] = d, dir, streams
 	return s
+}
+
+// of returns what belongs to a store.
+func (h *harness) of(s penstock.Store) (d *Database, dir string, streams []penstock.Stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.opened[s], h.dirs[s], h.streams[s]
 }
 
 func (h *harness) crash(t *testing.T, s penstock.Store) penstock.Store {
 	t.Helper()
 	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(h.dirs[s])); err != nil {
+	_, from, streams := h.of(s)
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		t.Fatal(err)
 	}
-	return h.open(t, dir, h.streams[s])
+	return h.open(t, dir, streams)
 }
 
 // rowsOf reads all rows of a database back, as users do.
@@ -142,19 +154,27 @@ func contract(t *testing.T, shards int, o Options, fates bool) {
 		options: o, opened: map[penstock.Store]*Database{}, dirs: map[penstock.Store]string{}, streams: map[penstock.Store][]penstock.Stream{},
 	}
 	reopen := func(t *testing.T, s penstock.Store, streams []penstock.Stream) penstock.Store {
-		if err := errors.Join(s.Close(), h.opened[s].Close()); err != nil {
+		d, dir, _ := h.of(s)
+		if err := errors.Join(s.Close(), d.Close()); err != nil {
 			t.Fatal(err)
 		}
-		return h.open(t, h.dirs[s], streams)
+		return h.open(t, dir, streams)
 	}
 	b := storetest.Backend{
-		Cluster:    o.Cluster,
-		Open:       func(t *testing.T) penstock.Store { return h.open(t, t.TempDir(), nil) },
-		Rows:       func(t *testing.T, s penstock.Store) []storetest.Row { return rowsOf(t, h.opened[s]) },
-		Reopen:     func(t *testing.T, s penstock.Store) penstock.Store { return reopen(t, s, h.streams[s]) },
+		Cluster: o.Cluster,
+		Open:    func(t *testing.T) penstock.Store { return h.open(t, t.TempDir(), nil) },
+		Rows: func(t *testing.T, s penstock.Store) []storetest.Row {
+			d, _, _ := h.of(s)
+			return rowsOf(t, d)
+		},
+		Reopen: func(t *testing.T, s penstock.Store) penstock.Store {
+			_, _, streams := h.of(s)
+			return reopen(t, s, streams)
+		},
 		Crash:      h.crash,
 		MaxParked:  o.Letters.Parked,
 		Brief:      !whole,
+		Parallel:   true,
 		ReopenWith: reopen,
 		ShardOf:    func(p penstock.Partition) int { return int(p) % shards },
 	}
@@ -190,11 +210,12 @@ type feeder struct {
 	builder   *penstock.BlockBuilder
 	next      penstock.Positions
 	logTime   penstock.Micros
-	unchecked bool // records have no checksum, as if no door had seen them
+	epoch     penstock.Epoch // of the batches to come
+	unchecked bool           // records have no checksum, as if no door had seen them
 }
 
 func newFeeder(c penstock.Cluster) *feeder {
-	f := &feeder{cluster: c, builder: penstock.NewBlockBuilder(penstock.NewPartitioner(c)), next: penstock.Positions{}}
+	f := &feeder{cluster: c, builder: penstock.NewBlockBuilder(penstock.NewPartitioner(c)), next: penstock.Positions{}, epoch: 1}
 	f.logTime = penstock.MicrosOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	for _, p := range penstock.All(c.Partitions) {
 		f.next[p] = penstock.Position{}
@@ -226,11 +247,13 @@ func (f *feeder) batch(stream string, events ...event) penstock.Batch {
 		f.builder.Add(one)
 	}
 	block := f.builder.Take()
-	block.Epoch, block.LogTime = 1, f.logTime
+	block.Epoch, block.LogTime = f.epoch, f.logTime
 	for i := range block.Groups {
 		g := &block.Groups[i]
-		g.First = f.next[g.Partition].Offset
-		f.next[g.Partition] = penstock.Position{Epoch: 1, Offset: g.End()}
+		if at := f.next[g.Partition]; at.Epoch == f.epoch {
+			g.First = at.Offset
+		}
+		f.next[g.Partition] = penstock.Position{Epoch: f.epoch, Offset: g.End()}
 	}
 	b.Blocks, b.Next = []*penstock.Block{block}, f.next.Clone()
 	return b

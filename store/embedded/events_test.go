@@ -34,6 +34,7 @@ func pages(t *testing.T, d *Database, q penstock.KeyQuery) []string {
 // The events of a key come in the order of the log, from several files, and from the shared table before the stream's
 // own.
 func TestEventsInOrder(t *testing.T) {
+	t.Parallel()
 	o := Options{Cluster: testCluster(8), Shards: deal(8, 2), FileRows: 40, Streams: []penstock.Stream{{Name: "clicks"}, {Name: "other"}}}
 	dir := t.TempDir()
 	d := openDatabase(t, dir, o)
@@ -71,6 +72,62 @@ func TestEventsInOrder(t *testing.T) {
 		}
 		o.Streams = nil
 		d = openDatabase(t, dir, o)
+	}
+}
+
+// newestFirst reads the events of a key page by page, from the newest on.
+func newestFirst(t *testing.T, d *Database, q penstock.KeyQuery) []string {
+	t.Helper()
+	q.Newest = true
+	var ids []string
+	for {
+		rows, err := d.Events(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			if q.After != (penstock.Position{}) && !r.Position.Less(q.After) {
+				t.Fatalf("before %s: %+v", q.After, r)
+			}
+			q.After = r.Position
+			ids = append(ids, r.ID)
+		}
+		if len(rows) < q.Limit {
+			return ids
+		}
+	}
+}
+
+// A key's events are read a range of offsets at a time: those at its bounds come once, in either order, and so do those of older epochs.
+func TestEventsOfManyOffsets(t *testing.T) {
+	o := Options{Cluster: testCluster(1), Shards: deal(1, 1), FileRows: 30_000, Streams: []penstock.Stream{{Name: "clicks"}}}
+	d := openDatabase(t, t.TempDir(), o)
+	f := newFeeder(o.Cluster)
+	var want []string
+	for epoch := range 2 {
+		f.epoch = penstock.Epoch(epoch + 1)
+		for i := range 10 {
+			events := make([]event, 10_000)
+			for j := range events {
+				events[j] = event{id: fmt.Sprintf("%d-%d-%d", epoch, i, j), key: "other"}
+				if j%2_500 == 0 || i == 1 && j < 100 {
+					events[j].key = "k"
+					want = append(want, events[j].id)
+				}
+			}
+			apply(t, d, f.batch("clicks", events...))
+		}
+	}
+	for _, limit := range []int{7, 1000} {
+		if got := pages(t, d, penstock.KeyQuery{Stream: "clicks", Key: "k", Limit: limit}); !slices.Equal(got, want) {
+			t.Fatalf("by %d: %v, want %v", limit, got, want)
+		}
+	}
+	slices.Reverse(want)
+	for _, limit := range []int{7, 1000} {
+		if got := newestFirst(t, d, penstock.KeyQuery{Stream: "clicks", Key: "k", Limit: limit}); !slices.Equal(got, want) {
+			t.Fatalf("from the newest, by %d: %v, want %v", limit, got, want)
+		}
 	}
 }
 

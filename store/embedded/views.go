@@ -47,7 +47,7 @@ func (d *Database) viewStream(ctx context.Context, r registered) error {
 	}
 	var parts []string
 	if r.Shared {
-		parts = append(parts, "SELECT "+shown(live, nil)+" FROM internal.events WHERE _stream = "+fmt.Sprint(r.ID)+where)
+		parts = append(parts, "SELECT _epoch, "+shown(live, nil)+" FROM internal.events WHERE _stream = "+fmt.Sprint(r.ID)+where)
 	}
 	for _, s := range d.shards {
 		for _, f := range s.list() {
@@ -55,10 +55,15 @@ func (d *Database) viewStream(ctx context.Context, r registered) error {
 			if !ok {
 				continue
 			}
-			parts = append(parts, "SELECT "+shown(live, have)+" FROM "+f.table(ownTable(r.ID))+" WHERE true"+where)
+			parts = append(parts, "SELECT _epoch, "+shown(live, have)+" FROM "+f.table(ownTable(r.ID))+" WHERE true"+where)
 		}
 	}
-	return d.view(ctx, "main."+ident(r.Name), parts)
+	names := make([]string, 0, len(live))
+	for _, c := range live {
+		names = append(names, c.Name)
+	}
+	// A question that needs no column at all, as count(*), reads the first one of a union: _epoch takes next to nothing.
+	return d.view(ctx, "main."+ident(r.Name), []string{"SELECT " + shown(live, names) + " FROM (" + strings.Join(parts, " UNION ALL ") + ")"})
 }
 
 func (d *Database) view(ctx context.Context, name string, parts []string) error {
