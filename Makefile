@@ -10,7 +10,7 @@ MINUTES ?= 10
 SEED    ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race check fmt vet lint tidy vuln example bench torture fuzz-short dist clean npm filesystems power
+.PHONY: help build run test test-short race check fmt vet lint tidy vuln example bench torture fuzz-short dist clean npm filesystems power faults
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,7 @@ run: build ## starts a server on http://127.0.0.1:7367 with data in ./penstock-d
 test: check filesystems ## everything that must hold: check, all tests, the race detector, the example
 	$(GO) test -tags $(TAGS) -timeout 20m ./...
 	@$(MAKE) --no-print-directory power
+	@$(MAKE) --no-print-directory faults
 	@$(MAKE) --no-print-directory race
 	@$(MAKE) --no-print-directory example
 
@@ -33,6 +34,9 @@ test-short: ## the quick tests, in less than three minutes
 # With -v, since what is left out where there is no root and no loop device has to be seen.
 power: ## loses power on ext4 and XFS, a few times
 	$(GO) test -tags $(TAGS) -run '^TestPowerLoss$$' -v ./internal/killtest -power-kinds 2
+
+faults: ## disks that fill up, stall and fail, little memory, two processes: each once
+	$(GO) test -tags $(TAGS) -run '^TestFaults$$' -v -parallel 4 ./internal/disktest -rounds 1
 
 # The race detector slows DuckDB's packages down beyond use, and sees nothing of its C++.
 race: ## the tests of all packages without DuckDB, under the race detector

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What must never happen, looked for as long as there is time: torture.sh MINUTES SEED, by "make torture". Each of four parts has a
-# quarter of the minutes; what is fixed in number takes longer than a quarter if it has to. Prints a table, and fails if anything was found.
+# What must never happen, looked for as long as there is time: torture.sh MINUTES SEED, by "make torture". Each of five parts has a
+# fifth of the minutes; what is fixed in number takes longer than a fifth if it has to. Prints a table, and fails if anything was found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 minutes=$1
 export PENSTOCK_TORTURE_SEED=$2
-PENSTOCK_TORTURE_MINUTES=$(awk -v m="$minutes" 'BEGIN { print m / 4 }')
+PENSTOCK_TORTURE_MINUTES=$(awk -v m="$minutes" 'BEGIN { print m / 5 }')
 export PENSTOCK_TORTURE_MINUTES
 go=${GO:-go} tags=${TAGS:-duckdb_arrow}
 said=$(mktemp)
@@ -21,6 +21,7 @@ part() { # NAME COMMAND...
 part 'SIGKILL' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestAnswersSurviveKill$' -program "$PROGRAM" -rounds 12
 part 'loss of power' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -program "$PROGRAM" -power-rounds 4 -power-kinds 9
 part 'control: a program without fsync' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -mutant no_fsync -poison=false -power-rounds 20 -power-kinds 2
+part 'faults of real disks' "$go" test ./internal/disktest -count 1 -v -timeout 0 -parallel 4 -run '^TestFaults$' -program "$PROGRAM" -rounds 1
 part 'the log on a disk with faults' "$go" test ./eventlog/disk -count 1 -v -timeout 0 -run '^Test(CrashStates|CrashDuringRecovery|Faults|BitFlips|Sectors)$'
 part 'SIGKILL at points' "$go" test -tags "$tags" ./internal/failpoint -count 1 -v -timeout 0 -run '^TestKilledAtEachPoint$'
 part 'planted bugs' "$go" test ./internal/mutants -count 1 -v -timeout 0 -run '^TestMutantsAreCaught$'

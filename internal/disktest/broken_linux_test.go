@@ -6,8 +6,8 @@ import (
 )
 
 // readOnlyLog lets the log's disk refuse writes for good, as one does that met an error. The process ends, and says so; it does not
-// start as long as that lasts; mounted again, the disk has all. Nothing is written at the moment of the error itself: ext4 may tell an
-// fdatasync that is under way then that all went well, although the journal gives up what that needs.
+// start as long as that lasts; mounted again, the disk has all. Nothing is written at the moment of the error itself: in the
+// milliseconds between the end of its journal and the end of all writing ext4 tells an fdatasync that all went well, and nothing did.
 func readOnlyLog(r *rig) {
 	r.start()
 	r.begin()

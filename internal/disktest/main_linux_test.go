@@ -3,11 +3,14 @@ package disktest
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,15 +41,38 @@ func TestFaults(t *testing.T) {
 	}
 	minutes, _ := strconv.ParseFloat(os.Getenv("PENSTOCK_TORTURE_MINUTES"), 64) // without one, 0
 	end := time.Now().Add(time.Duration(minutes * float64(time.Minute)))
+	all := sums{byKind: map[string]Sum{}}
 	for pass := 0; pass == 0 || time.Now().Before(end) && !t.Failed(); pass++ {
 		t.Run("pass", func(t *testing.T) { // returns when all faults of it are done
 			for _, f := range faults {
 				t.Run(f.name, func(t *testing.T) {
 					t.Parallel()
-					f.rounds(t)
+					f.rounds(t, &all)
 				})
 			}
 		})
+	}
+	all.print()
+}
+
+// sums are what all faults of a kind found.
+type sums struct {
+	mu     sync.Mutex
+	byKind map[string]Sum
+}
+
+func (s *sums) add(kind string, sum Sum) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.byKind[kind]
+	all.Add(sum)
+	s.byKind[kind] = all
+}
+
+// print writes the lines that make torture reads.
+func (s *sums) print() {
+	for _, kind := range slices.Sorted(maps.Keys(s.byKind)) {
+		fmt.Println(s.byKind[kind].Torture(kind))
 	}
 }
 
@@ -91,9 +117,17 @@ func inMemory(name, size string) func(*rig) {
 	return func(r *rig) { r.disk = tmpfs(r.t, r.path(name), size) }
 }
 
-// rounds makes the fault, each time on an installation of its own.
-func (f fault) rounds(t *testing.T) {
-	var sum Sum
+// rounds makes the fault, each time on an installation of its own. One that did not come to its end is a problem.
+func (f fault) rounds(t *testing.T, all *sums) {
+	sum := Sum{}
+	t.Cleanup(func() {
+		if t.Failed() {
+			sum.Problems++
+		}
+		all.add(f.kind, sum)
+		fmt.Printf("%-34s rounds %d, accepted %d, refused %d, lost %d, doubled %d, problems %d\n",
+			f.name, sum.Rounds, sum.Accepted, sum.Refused, sum.Lost, sum.Doubled, sum.Problems)
+	})
 	for range *rounds {
 		r := newRig(t, f.config)
 		f.disks(r)
@@ -102,7 +136,6 @@ func (f fault) rounds(t *testing.T) {
 		sum.Add(r.judge())
 		r.end()
 	}
-	fmt.Printf("%-50s %s\n", f.name, sum.Torture(f.kind))
 }
 
 // enterNamespace runs the test once more, as the first process of namespaces of mounts and of processes.
