@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# What must never happen, looked for as long as there is time: torture.sh MINUTES SEED, by "make torture". Each of five parts has a
-# fifth of the minutes; what is fixed in number takes longer than a fifth if it has to. Prints a table, and fails if anything was found.
+# What must never happen, looked for as long as there is time: torture.sh MINUTES SEED, by "make torture". Each of six parts has a
+# sixth of the minutes; what is fixed in number takes longer than a sixth if it has to. Prints a table, and fails if anything was found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 minutes=$1
 export PENSTOCK_TORTURE_SEED=$2
-PENSTOCK_TORTURE_MINUTES=$(awk -v m="$minutes" 'BEGIN { print m / 5 }')
+PENSTOCK_TORTURE_MINUTES=$(awk -v m="$minutes" 'BEGIN { print m / 6 }')
 export PENSTOCK_TORTURE_MINUTES
 go=${GO:-go} tags=${TAGS:-duckdb_arrow}
 said=$(mktemp)
@@ -20,7 +20,10 @@ part() { # NAME COMMAND...
 
 part 'SIGKILL' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestAnswersSurviveKill$' -program "$PROGRAM" -rounds 12
 part 'loss of power' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -program "$PROGRAM" -power-rounds 4 -power-kinds 9
+part 'loss of power, of names too' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLossForgets$' -program "$PROGRAM" -forget-rounds 6
 part 'control: a program without fsync' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -mutant no_fsync -poison=false -power-rounds 20 -power-kinds 2
+part 'control: the same, names too' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLossForgets$' -mutant no_fsync -poison=false -forget-rounds 20
+part 'control: a program that does not sync directories' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLossForgets$' -mutant no_dirsync -poison=false -forget-rounds 50
 part 'faults of real disks' "$go" test ./internal/disktest -count 1 -v -timeout 0 -parallel 4 -run '^TestFaults$' -program "$PROGRAM" -rounds 1
 part 'the log on a disk with faults' "$go" test ./eventlog/disk -count 1 -v -timeout 0 -run '^Test(CrashStates|CrashDuringRecovery|Faults|BitFlips|Sectors)$'
 part 'SIGKILL at points' "$go" test -tags "$tags" ./internal/failpoint -count 1 -v -timeout 0 -run '^TestKilledAtEachPoint$'

@@ -45,11 +45,16 @@ func TestAnswersSurviveKill(t *testing.T) {
 	fmt.Println(all.Torture("kill"))
 }
 
-// report does a run and tells what it did.
+// report does a run and tells what it did. Of a program that has a fault it ends with the round that shows it.
 func report(t *testing.T, o Options) (Sum, error) {
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
 	var done []Round
-	sum, err := Run(t.Context(), o, func(r Round) {
+	sum, err := Run(ctx, o, func(r Round) {
 		done = append(done, r)
+		if *mutant != "" && len(r.Problems) > 0 {
+			end()
+		}
 		for _, p := range r.Problems {
 			if *mutant == "" {
 				t.Errorf("seed %d, round %d: %s", o.Seed, r.Number, p)

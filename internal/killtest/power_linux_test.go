@@ -2,6 +2,7 @@ package killtest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,11 +11,14 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+
+	"penstock/internal/load/child"
 )
 
 var (
 	powerRounds = flag.Int("power-rounds", 1, "how often each file system loses power")
 	powerKinds  = flag.Int("power-kinds", 0, "how many of the kinds of file systems lose power")
+	forget      = flag.Int("forget-rounds", 0, "how often a file system loses power that promises no more than POSIX")
 	mutant      = flag.String("mutant", "", "no_fsync or no_dirsync: lose power under a program with this fault, which must be found")
 )
 
@@ -33,28 +37,68 @@ func TestPowerLoss(t *testing.T) {
 		enterNamespace(t)
 		return
 	}
+	all := losses(t, func(seed uint64, all *Sum) {
+		for _, v := range variants[:min(*powerKinds, len(variants))] {
+			t.Run(v.name, func(t *testing.T) {
+				vol := newVolume(t, v)
+				checkLoss(t.Context(), t, vol)
+				run(t, vol, Options{Rounds: *powerRounds, Seed: seed}, all)
+			})
+		}
+	})
+	fmt.Println(all.Torture(kind("power")))
+}
+
+// TestPowerLossForgets runs the program on a file system that forgets all that POSIX lets it forget, names above all. It needs -forget-rounds.
+// It holds C-POWER where a file system does not do more than it must.
+func TestPowerLossForgets(t *testing.T) {
+	switch {
+	case *forget == 0:
+		return
+	case os.Getenv(withinNamespace) == "":
+		enterNamespace(t)
+		return
+	}
+	all := losses(t, func(seed uint64, all *Sum) {
+		for _, k := range forgettings {
+			t.Run(k.name, func(t *testing.T) {
+				checkForgets(t)
+				run(t, newDrive(t, k.survives, seed), Options{Rounds: *forget, Seed: seed}, all)
+			})
+		}
+	})
+	fmt.Println(all.Torture(kind("power_posix")))
+}
+
+// losses makes passes, in the namespaces; one with a program that has a fault.
+func losses(t *testing.T, pass func(seed uint64, all *Sum)) Sum {
 	if err := do(t.Context(), "mount", "-t", "proc", "proc", "/proc"); err != nil {
 		t.Fatal(err)
 	}
 	var all Sum
 	for seed := range passes() {
-		for _, v := range variants[:min(*powerKinds, len(variants))] {
-			losePower(t, v, seed, &all)
-		}
-		if t.Failed() {
+		if pass(seed, &all); t.Failed() || *mutant != "" {
 			break
 		}
 	}
-	if *mutant != "" { // its rounds prove something about the test alone
-		fmt.Println(all.Torture("control"))
-		return
+	return all
+}
+
+// kind is what the rounds are counted as: those of a program with a fault prove something about the test alone.
+func kind(name string) string {
+	if *mutant != "" {
+		return "control"
 	}
-	fmt.Println(all.Torture("power"))
+	return name
 }
 
 // enterNamespace runs the test once more, as the first process of namespaces of mounts and of processes.
 func enterNamespace(t *testing.T) {
-	if missing := missingForMounts(); missing != "" {
+	missing := missingForMounts()
+	if t.Name() == "TestPowerLossForgets" {
+		missing = missingForDrives()
+	}
+	if missing != "" {
 		fmt.Fprintf(os.Stderr, "LEFT OUT: loss of power on real file systems: %s\n", missing)
 		return
 	}
@@ -62,7 +106,7 @@ func enterNamespace(t *testing.T) {
 	if *program == "" {
 		o[1] = build(t, mutantTag()...)
 	}
-	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.run=^TestPowerLoss$", "-test.v")...)...)
+	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.run=^"+t.Name()+"$", "-test.v")...)...)
 	c.Env = append(os.Environ(), withinNamespace+"=1")
 	c.Stdout, c.Stderr = os.Stdout, os.Stderr
 	runtime.LockOSThread() // whose end would be the child's
@@ -93,28 +137,26 @@ func missingForMounts() string {
 	return ""
 }
 
-// losePower is a run on one file system.
-func losePower(t *testing.T, v variant, seed uint64, all *Sum) {
-	t.Run(v.name, func(t *testing.T) {
-		vol := newVolume(t, v)
-		checkLoss(t.Context(), t, vol)
-		sum, err := report(t, Options{
-			Program: *program, Dir: newDir(t), Rounds: *powerRounds, Seed: seed, Poison: *poison, Events: 50_000,
-			Fail: vol.losePower, Data: filepath.Join(vol.dir, "data"),
-		})
-		switch {
-		case *mutant != "":
-			found := err != nil || sum.Problems > 0
-			fmt.Printf("mutant %s: found %t after %d rounds, %d problems, %v\n", *mutant, found, sum.Rounds, sum.Problems, err)
-			if !found {
-				t.Errorf("%s passed", *mutant)
-			}
-		case err != nil:
-			t.Error(err)
-			sum.Problems++
+// run is a run on one medium.
+func run(t *testing.T, m medium, o Options, all *Sum) {
+	o.Program, o.Dir, o.Poison, o.Events, o.Data = *program, newDir(t), *poison, 50_000, filepath.Join(m.path(), "data")
+	o.Fail = func(ctx context.Context, server *child.Process) error { return losePower(ctx, m, server) }
+	sum, err := report(t, o)
+	switch {
+	case *mutant != "":
+		found := err != nil || sum.Problems > 0
+		if errors.Is(err, context.Canceled) {
+			err = nil
 		}
-		all.Add(sum)
-	})
+		fmt.Printf("mutant %s: found %t after %d rounds, %d problems, %v\n", *mutant, found, sum.Rounds, sum.Problems, err)
+		if !found {
+			t.Errorf("%s passed", *mutant)
+		}
+	case err != nil:
+		t.Error(err)
+		sum.Problems++
+	}
+	all.Add(sum)
 }
 
 func mutantTag() []string {
@@ -124,31 +166,17 @@ func mutantTag() []string {
 	return []string{"mutant_" + *mutant}
 }
 
-// checkLoss fails unless a file system that lost power keeps what was synced and not what was not: else the rounds prove nothing.
-func checkLoss(ctx context.Context, t *testing.T, vol *volume) {
+// checkLoss fails unless a medium that lost power keeps what was synced and not what was not: else the rounds prove nothing.
+func checkLoss(ctx context.Context, t *testing.T, m medium) {
 	t.Helper()
-	kept, lost := filepath.Join(vol.dir, "kept"), filepath.Join(vol.dir, "lost")
-	for _, name := range []string{kept, lost} {
-		f, err := os.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.WriteString("text"); err != nil {
-			t.Fatal(err)
-		}
-		if name == kept {
-			if err := f.Sync(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := vol.shutDown(); err != nil {
+	kept, lost := filepath.Join(m.path(), "kept"), filepath.Join(m.path(), "lost")
+	write(t, kept, true)
+	syncDir(t, m.path())
+	write(t, lost, false)
+	if err := m.shutDown(); err != nil {
 		t.Fatal(err)
 	}
-	if err := vol.mountAgain(ctx); err != nil {
+	if err := m.mountAgain(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(kept); err != nil || string(text) != "text" {
@@ -156,5 +184,34 @@ func checkLoss(ctx context.Context, t *testing.T, vol *volume) {
 	}
 	if text, err := os.ReadFile(lost); err == nil && string(text) == "text" {
 		t.Fatal("what was not synced is not lost")
+	}
+}
+
+func write(t *testing.T, name string, synced bool) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString("text"); err != nil {
+		t.Fatal(err)
+	}
+	if synced {
+		if err := f.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func syncDir(t *testing.T, dir string) {
+	t.Helper()
+	d, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -73,19 +73,31 @@ func newVolume(t *testing.T, v variant) *volume {
 	return vol
 }
 
-// losePower ends the file system without writing anything more, not even its journal; then the process; then it is mounted again. The
+// medium is what a server's data lies on, which can lose its power.
+type medium interface {
+	// path is where it is mounted.
+	path() string
+	// shutDown ends it as a loss of power does: nothing that was not synced need be there afterwards.
+	shutDown() error
+	// mountAgain makes what is left of it usable.
+	mountAgain(ctx context.Context) error
+}
+
+// losePower ends a medium, without anything more being written, not even a journal; then the process; then it is mounted again. The
 // process is stopped before: one that ran on could be told by a dying file system that a sync went well, and answer, which none can
 // whose machine has no power.
-func (v *volume) losePower(ctx context.Context, server *child.Process) error {
+func losePower(ctx context.Context, m medium, server *child.Process) error {
 	if err := freeze(ctx, server); err != nil {
 		return err
 	}
-	if err := v.shutDown(); err != nil {
+	if err := m.shutDown(); err != nil {
 		return err
 	}
 	server.Kill()
-	return v.mountAgain(ctx)
+	return m.mountAgain(ctx)
 }
+
+func (v *volume) path() string { return v.dir }
 
 func (v *volume) mountAgain(ctx context.Context) error {
 	if err := v.unmount(ctx); err != nil {
