@@ -76,6 +76,7 @@ func findable(t *testing.T) (*Database, *feeder) {
 
 // What is found between any positions is what is found between all of them, cut; it adds up to the tallies.
 func TestFind(t *testing.T) {
+	t.Parallel()
 	d, f := findable(t)
 	for range 2 {
 		balanced(t, d)

@@ -29,6 +29,7 @@ func numbered(from, to int) []event {
 
 // The index of identities is derived: whatever became of it, the same records are repeats.
 func TestIdentitiesAreDerived(t *testing.T) {
+	t.Parallel()
 	a := newAccounts(t, once(3, 12), kept("typed", 0, bigint("n")))
 	old := t.TempDir()
 	for i := range 8 {

@@ -66,6 +66,7 @@ func writeUntilKilled(t *testing.T, dir string) {
 // A process that is killed at any moment leaves rows and positions that agree.
 // It holds C-ONCE.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	if dir := os.Getenv(killedDir); dir != "" {
 		writeUntilKilled(t, dir)
 		return

@@ -16,6 +16,7 @@ import (
 // All that a database does at once: two shards that are written, queries, events of keys, streams that change, files that
 // begin and go. What is stored at the end is compared with what was applied.
 func TestEverythingAtOnce(t *testing.T) {
+	t.Parallel()
 	o := Options{
 		Cluster: testCluster(8), Shards: deal(8, 2), FileRows: 400, Checkpoint: 30_000, Memory: 256 << 20, Idle: 1,
 		Streams: []penstock.Stream{clicks(), kept("short", 1), {Name: "plain"}},

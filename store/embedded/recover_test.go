@@ -18,6 +18,7 @@ import (
 
 // Whatever is lost comes again while the log has it, and what is set aside keeps its bytes.
 func TestRecoverFromTheLog(t *testing.T) {
+	t.Parallel()
 	whole := newPast(t)
 	for _, name := range []string{fileName(1), fileName(2), fileName(3), fileName(3) + ".wal"} {
 		for kind, harm := range harms() {
@@ -55,6 +56,7 @@ func mapsValues(m map[string]string) func(func(string) bool) {
 
 // What the log no longer has is named, and nothing is changed until it is given up.
 func TestRecoverWithoutTheLog(t *testing.T) {
+	t.Parallel()
 	whole := newPast(t)
 	none := penstock.Positions{}
 	for _, c := range []struct {
@@ -346,6 +348,7 @@ func newerDuckDB(raw []byte) []byte {
 
 // After any single fault the shard opens, and ends with the rows of the log, or says which block it cannot read.
 func TestRecoverFromAnything(t *testing.T) {
+	t.Parallel()
 	whole := newPast(t)
 	random := rand.New(rand.NewPCG(11, 12))
 	names := []string{fileName(1), fileName(2), fileName(3), fileName(3) + ".wal"}
@@ -410,6 +413,7 @@ func anyHarm(random *rand.Rand, b []byte) ([]byte, string) {
 
 // What is safe stands in the file: a write-ahead log that is lost costs nothing of it, whatever was read beside it.
 func TestSafeSurvivesWithoutTheLog(t *testing.T) {
+	t.Parallel()
 	o := Options{
 		Cluster: testCluster(4), Shards: deal(4, 2), FileRows: 120, Checkpoint: 3000, Streams: []penstock.Stream{clicks()},
 	}

@@ -126,6 +126,7 @@ func TestRetainKeepsTheNewest(t *testing.T) {
 
 // Results go on while the files that they come from are removed, and no statement fails for it.
 func TestRetainBesideQueries(t *testing.T) {
+	t.Parallel()
 	d, _, store := hourly(t, kept("short", 1), kept("typed", 1, bigint("n")))
 	for range 6 {
 		store("short", "typed")

@@ -55,6 +55,7 @@ func TestRollByPeriod(t *testing.T) {
 
 // A full file is followed by another, until there are so many that only time begins one, and then less often.
 func TestRollByRows(t *testing.T) {
+	t.Parallel()
 	o := Options{Cluster: testCluster(2), Shards: deal(2, 1), FileRows: 2, Streams: []penstock.Stream{clicks()}}
 	d := openDatabase(t, t.TempDir(), o)
 	f := newFeeder(o.Cluster)

@@ -105,10 +105,14 @@ func (k *take) check() {
 	k.checkTallies()
 }
 
-// checkLetters reads all letters, page by page.
+// checkLetters reads all letters, now and then in several pages.
 func (k *take) checkLetters() {
 	k.Helper()
-	got := k.list(penstock.LetterQuery{Limit: 1 + k.random.IntN(50)})
+	pages := 1
+	if k.random.IntN(4) == 0 {
+		pages = 2 + k.random.IntN(3)
+	}
+	got := k.list(penstock.LetterQuery{Limit: 1 + len(k.letters)/pages})
 	want := slices.SortedFunc(maps.Keys(k.letters), comparePlaces)
 	for i, at := range want {
 		if i >= len(got) {

@@ -15,7 +15,11 @@ var historyCases = []test{
 
 // history runs seeded random operations. A failure names its seed, which runs the same operations again.
 func history(s *suite) {
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if s.Brief {
+		seeds = 2
+	}
+	for seed := range seeds {
 		s.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			h := &walk{
 				suite:  &suite{T: t, Backend: s.Backend, ctx: s.ctx, log: newTape(s.Cluster), want: map[place]Row{}},

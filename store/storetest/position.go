@@ -62,7 +62,10 @@ func (s *suite) notHeld() []penstock.Partition {
 // positionConcurrent asks for positions and rows in turn while batches are applied. What was seen in one step must be
 // complete in the next.
 func positionConcurrent(s *suite) {
-	const n = 30
+	n := 30
+	if s.Brief {
+		n = 10
+	}
 	legal := map[penstock.Partition][]penstock.Position{}
 	var batches []penstock.Batch
 	model := *s

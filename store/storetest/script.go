@@ -297,8 +297,12 @@ func (k *take) again(b penstock.Batch) {
 // restart opens the store again, now and then.
 func (k *take) restart() {
 	k.Helper()
+	odds := 4
+	if k.few && k.Brief {
+		odds = 8
+	}
 	for _, again := range []func(*testing.T, penstock.Store) penstock.Store{k.Reopen, k.Crash} {
-		if again != nil && k.random.IntN(4) == 0 {
+		if again != nil && k.random.IntN(odds) == 0 {
 			k.use(again(k.T, k.store))
 			k.check()
 		}

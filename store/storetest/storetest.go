@@ -30,11 +30,13 @@ type Backend struct {
 
 	// OpenWith returns an empty store that knows these streams, which have some of the names in Streams, and keeps them when
 	// it is opened again. It is a penstock.Auditor and penstock.DeadLetters. nil: the cases about what becomes of records do not
-	// run. That is for stores that are not so far yet; once the last one is, this way out goes, and OpenWith with it into Open.
+	// run: for an arrangement of a store that passes them in another one.
 	OpenWith func(t *testing.T, streams []penstock.Stream) penstock.Store
-	// Brief plays each script in two ways only, and all kinds of poison in one store: for further arrangements of a store that is
-	// slow to open and passes as a whole elsewhere.
+	// Brief plays each script in two ways only, random histories from fewer seeds, and all kinds of poison in one store: for a store that
+	// is slow to open and passes as a whole elsewhere, or now and then.
 	Brief bool
+	// Parallel runs the cases beside each other: then the functions are called concurrently.
+	Parallel bool
 	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 8 for each partition of the cluster, or
 	// more.
 	MaxParked int
@@ -75,7 +77,7 @@ func Run(t *testing.T, b Backend) {
 		b.Streams = []string{"clicks", "orders", "scores"}
 	}
 	for _, group := range [][]test{positionCases, applyCases, contentCases, staleCases, closeCases, reopenCases, historyCases} {
-		run(t, b, group, b.Open)
+		run(t, b, group, func(s *suite) { s.use(b.Open(s.T)) })
 	}
 	if b.OpenWith == nil {
 		return
@@ -83,14 +85,26 @@ func Run(t *testing.T, b Backend) {
 	if least := parkedEach * b.Cluster.Partitions; b.MaxParked < least {
 		t.Fatalf("MaxParked is %d, the cases need %d", b.MaxParked, least)
 	}
+	held := heldOf(t, b)
 	for _, group := range [][]test{repeatCases, producerCases, letterCases, replayCases, haltCases, tallyCases, poisonCases, courseCases} {
-		run(t, b, group, func(t *testing.T) penstock.Store { return b.OpenWith(t, nil) })
+		run(t, b, group, func(s *suite) { s.held = held }) // a script opens its own
 	}
 }
 
-func run(t *testing.T, b Backend, group []test, open func(*testing.T) penstock.Store) {
+// heldOf returns the partitions that a store holds.
+func heldOf(t *testing.T, b Backend) []penstock.Partition {
+	s := &suite{T: t, Backend: b}
+	s.use(b.OpenWith(t, nil))
+	return s.held
+}
+
+// run runs each case with a suite that begin has made ready.
+func run(t *testing.T, b Backend, group []test, begin func(*suite)) {
 	for _, c := range group {
 		t.Run(c.name, func(t *testing.T) {
+			if b.Parallel {
+				t.Parallel()
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			t.Cleanup(func() {
@@ -98,8 +112,8 @@ func run(t *testing.T, b Backend, group []test, open func(*testing.T) penstock.S
 					t.Log("why it matters: " + c.why)
 				}
 			})
-			s := &suite{T: t, Backend: b, ctx: ctx, log: newTape(b.Cluster), want: map[place]Row{}}
-			s.use(open(t))
+			s := &suite{T: t, Backend: b, ctx: ctx, log: newTape(b.Cluster), want: map[place]Row{}, at: penstock.Positions{}}
+			begin(s)
 			for _, p := range s.held {
 				s.at[p] = penstock.Position{}
 			}

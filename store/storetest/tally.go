@@ -21,7 +21,11 @@ func tallyMany(s *suite) {
 	c := newScript(s, penstock.Stream{Name: a, Dedup: day(), HaltKey: true},
 		penstock.Stream{Name: b, Dedup: day(), Columns: []penstock.Column{{Name: "n", Type: penstock.Bigint, Path: "n"}}})
 	c.few = true
-	for n := range s.MaxParked {
+	most := s.MaxParked
+	if s.Brief {
+		most = 24
+	}
+	for n := range most {
 		id := func(name string) string { return fmt.Sprint(name, "-", n) }
 		free, halted := c.key(a, n), c.key(a, 100+n)
 		c.send(a, stored(c.event(a, free, id("a"), ""), c.event(a, free, id("b"), "")), repeated(c.event(a, free, id("a"), "")),
