@@ -90,6 +90,7 @@ const small = "log: {max: 16MiB, keep: 1ms}\n"
 var faults = [...]fault{
 	{"stalled log", "disk_stall", "", onExt4("log", 256<<20), stall},
 	{"stalled log and store", "disk_stall", "", onExt4("", 512<<20), stall},
+	{"slow disk", "disk_stall", "", anywhere, slow},
 	{"full log, by a file", "disk_full", "", onExt4("log", 96<<20), fullLog},
 	{"full log, by load", "disk_full", "log: {max: 128MiB}\n", inMemory("log", "48m"), fullLogByLoad},
 	{"full store, by a file", "disk_full", small, onExt4("shard-0", 192<<20), fullStore},

@@ -1,7 +1,11 @@
 package disktest
 
 import (
+	"bufio"
 	"context"
+	"net/http"
+	"strconv"
+	"strings"
 
 	"penstock"
 )
@@ -33,6 +37,39 @@ func stall(r *rig) {
 	if after := r.resident(); after > before+mostGrowth {
 		r.t.Errorf("%d bytes were resident, now %d are", before, after)
 	}
+}
+
+// slow adds a fifth of a second to each flush of the log. Nobody is refused for that, and many wait for the same flush.
+func slow(r *rig) {
+	r.args = []string{"--fsync-delay", "200ms"}
+	r.load.Writers = 16
+	r.start()
+	r.begin()
+	r.await("202", 100)
+	r.stop()
+	if requests, flushes := r.load.Count("202"), r.flushes(); requests < 2*flushes {
+		r.t.Errorf("%d requests were answered after %d flushes", requests, flushes)
+	}
+	if all := r.load.Answers(); len(all) != 1 {
+		r.t.Errorf("answers: %v", all)
+	}
+}
+
+// flushes returns how often the server has flushed its log.
+func (r *rig) flushes() int {
+	r.t.Helper()
+	resp, err := http.Get(r.server.URL + "/metrics")
+	r.must("ask for metrics", err)
+	defer resp.Body.Close()
+	for all := bufio.NewScanner(resp.Body); all.Scan(); {
+		if count, ok := strings.CutPrefix(all.Text(), "penstock_fsync_seconds_count "); ok {
+			n, err := strconv.Atoi(count)
+			r.must("read metrics", err)
+			return n
+		}
+	}
+	r.t.Fatal("no count of flushes")
+	return 0
 }
 
 // mostGrowth is by how much a server may grow under this load, whatever its disk does.
