@@ -210,12 +210,12 @@ type feeder struct {
 	builder   *penstock.BlockBuilder
 	next      penstock.Positions
 	logTime   penstock.Micros
-	epoch     penstock.Epoch // of the batches to come
+	epoch     penstock.Epoch // of the batches to come; 0: the first
 	unchecked bool           // records have no checksum, as if no door had seen them
 }
 
 func newFeeder(c penstock.Cluster) *feeder {
-	f := &feeder{cluster: c, builder: penstock.NewBlockBuilder(penstock.NewPartitioner(c)), next: penstock.Positions{}, epoch: 1}
+	f := &feeder{cluster: c, builder: penstock.NewBlockBuilder(penstock.NewPartitioner(c)), next: penstock.Positions{}}
 	f.logTime = penstock.MicrosOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	for _, p := range penstock.All(c.Partitions) {
 		f.next[p] = penstock.Position{}
@@ -247,13 +247,13 @@ func (f *feeder) batch(stream string, events ...event) penstock.Batch {
 		f.builder.Add(one)
 	}
 	block := f.builder.Take()
-	block.Epoch, block.LogTime = f.epoch, f.logTime
+	block.Epoch, block.LogTime = max(f.epoch, 1), f.logTime
 	for i := range block.Groups {
 		g := &block.Groups[i]
-		if at := f.next[g.Partition]; at.Epoch == f.epoch {
+		if at := f.next[g.Partition]; at.Epoch == block.Epoch {
 			g.First = at.Offset
 		}
-		f.next[g.Partition] = penstock.Position{Epoch: f.epoch, Offset: g.End()}
+		f.next[g.Partition] = penstock.Position{Epoch: block.Epoch, Offset: g.End()}
 	}
 	b.Blocks, b.Next = []*penstock.Block{block}, f.next.Clone()
 	return b
