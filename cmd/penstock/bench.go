@@ -23,7 +23,8 @@ type benchFlags struct {
 	fsyncDelay  time.Duration
 	dir         string
 	serverLog   bool
-	wholeLog    bool // what is measured is not retention: the log may grow past its default size
+	limits      string // of the own server; "": wide ones
+	wholeLog    bool   // what is measured is not retention: the log may grow past its default size
 
 	baseline bool // accept
 	rounds   int
@@ -69,6 +70,7 @@ var measurements = [...]measurement{
 	{"fsync", "What the disk does: small synced writes, large sequential ones", fsyncFlags, runFsync},
 	{"recovery", "Time from SIGKILL to ready and to all applied", backlogFlags, runRecovery},
 	{"catchup", "Rows applied a second from a backlog while events keep coming in", backlogFlags, runCatchup},
+	{"overload", "What becomes of a slow server's peak when ten times that is offered", overloadFlags, runOverload},
 }
 
 func (m measurement) command(p *program) *cobra.Command {

@@ -41,6 +41,7 @@ type benchReport struct {
 	Queries         []asked   `json:"queries,omitempty"`
 	Recovery        *recovery `json:"recovery,omitempty"`
 	Catchup         *catchup  `json:"catchup,omitempty"`
+	Overload        *overload `json:"overload,omitempty"`
 	Disk            *diskRate `json:"disk,omitempty"`
 
 	unknown int64 // events without a definite answer
@@ -117,6 +118,10 @@ func (r *benchReport) write(out io.Writer) error {
 	}
 	if r.Catchup != nil {
 		line("catch-up", "%.0f rows/s applied while %.0f/s came in", r.Catchup.AppliedPerSecond, r.Catchup.IncomingPerSecond)
+	}
+	if o := r.Overload; o != nil {
+		line("overload", "%.0f events/s offered: %.0f accepted, %.2f of the peak; afterwards %.2f", o.Offered, o.Goodput, o.Ratio, o.AfterRatio)
+		line("refused", "%d requests, %d of them without Retry-After; accepted ones: %s", o.Refused, o.NoRetryAfter, o.Latency)
 	}
 	if r.Disk != nil {
 		line("sequential", "%.0f MB/s synced once at the end of %d MiB", r.Disk.SequentialBytesPerSecond/1e6, r.Disk.SequentialBytes>>20)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func (f *benchFlags) serve(c *cobra.Command, dir, roles string) (*child.Process,
 
 // config is the file of a server of ours.
 func (f *benchFlags) config() string {
-	text := "listen: 127.0.0.1:0\ndata: ./data\nlimits: {batch: 100000, body: 64MiB}\n"
+	text := "listen: 127.0.0.1:0\ndata: ./data\nlimits: {" + cmp.Or(f.limits, "batch: 100000, body: 64MiB") + "}\n"
 	if f.wholeLog {
 		text += "log: {url: \"disk:\", max: 1TiB}\n"
 	}

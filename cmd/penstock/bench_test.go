@@ -11,7 +11,7 @@ import (
 
 // TestBenchConfigIsAccepted reads the files that measurements write for their servers.
 func TestBenchConfigIsAccepted(t *testing.T) {
-	for _, f := range []benchFlags{{}, {wholeLog: true}, {columns: true}, {queries: 20, wholeLog: true}} {
+	for _, f := range []benchFlags{{}, {wholeLog: true}, {columns: true}, {queries: 20, wholeLog: true}, {limits: tightLimits, wholeLog: true}} {
 		f.stream = "bench"
 		c, err := loadText(t, f.config(), settings{})
 		if err != nil {

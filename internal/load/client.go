@@ -122,8 +122,12 @@ func (c *client) settle(a answer, what Answer, latency time.Duration) (again boo
 		}
 		return false
 	case (a.status == 429 || a.status == 503) && !bytes.Contains(a.body, []byte(`"unknown"`)):
-		c.run.add(tally{refused: 1}, 0)
-		return true
+		refused := tally{refused: 1}
+		if a.retryAfter == 0 {
+			refused.unsaid = 1
+		}
+		c.run.add(refused, 0)
+		return !c.run.opts.Drop
 	}
 	c.run.add(tally{failed: 1, problem: fmt.Sprintf("%d: %.300s", a.status, a.body)}, 0)
 	return false

@@ -32,6 +32,7 @@ type Options struct {
 	Events   int64         // stop after so many; 0: no limit
 	Duration time.Duration // stop after so long; 0: no limit, or 10 s when Events is 0 too
 
+	Drop        bool          // what is refused is not sent again
 	FirstClient int           // number of the first client; default 0
 	Seed        int64         // of the choice of keys
 	Age         time.Duration // how old the events say they are; default 0
@@ -64,12 +65,15 @@ type Result struct {
 	Sent     int64  // events whose request was written, whole or in part; each id counts once
 	Requests int64  // accepted
 	Bytes    int64  // of the accepted events
-	Refused  int64  // answers 429 and 503 "not_stored"; each was sent again after its Retry-After
+	Refused  int64  // answers 429 and 503 "not_stored"; each was sent again after its Retry-After, or not at all
 	Errors   int64  // other answers, lost connections: their events are in none of the Acked ranges
 	Problem  string // the first error, in words
-	Elapsed  time.Duration
-	Latency  *Latency // of accepted requests, from the (intended) start to the answer
-	Acked    []Acked
+
+	NoRetryAfter int64 // of the refused ones, those that did not say when to come again
+
+	Elapsed time.Duration
+	Latency *Latency // of accepted requests, from the (intended) start to the answer
+	Acked   []Acked
 }
 
 // Acked is what one client knows to be accepted.
@@ -240,6 +244,7 @@ func (r *run) claim() int {
 type tally struct {
 	events, bytes   int64
 	refused, failed int64
+	unsaid          int64 // refused without a Retry-After
 	problem         string
 }
 
@@ -254,6 +259,7 @@ func (r *run) add(t tally, latency time.Duration) {
 	defer r.mu.Unlock()
 	r.result.Bytes += t.bytes
 	r.result.Refused += t.refused
+	r.result.NoRetryAfter += t.unsaid
 	r.result.Errors += t.failed
 	if r.result.Problem == "" {
 		r.result.Problem = t.problem

@@ -114,6 +114,19 @@ func TestRefusalsAreSentAgainWithTheSameIDs(t *testing.T) {
 	}
 }
 
+func TestDroppedRefusalsAreNotSentAgain(t *testing.T) {
+	d := &door{answer: func(request int) int {
+		if request%2 == 1 {
+			return http.StatusServiceUnavailable
+		}
+		return http.StatusAccepted
+	}}
+	got, err := Run(t.Context(), Options{URL: serve(t, d), Batch: 10, Connections: 1, Events: 50, Drop: true})
+	if err != nil || got.Events+10*got.Refused != 50 || got.Refused < 2 || got.Sent != 50 || got.NoRetryAfter != got.Refused {
+		t.Fatalf("%+v, %v: %d ids", got, err, len(d.ids))
+	}
+}
+
 func TestUnknownOutcomesAreNeitherAckedNorRepeated(t *testing.T) {
 	d := &door{answer: func(request int) int {
 		switch request {
