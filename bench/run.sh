@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 program=${PENSTOCK:-bin/penstock}
 mkdir -p bench/results
 out=bench/results/$(date -u +%Y-%m-%dT%H%M%SZ).jsonl
-wanted=${*:-P1 P2 P3 P5 P6 P8 P9 P10 P12}
+wanted=${*:-P1 P2 P3 P5 P6 P8 P9 P10 P12 overload}
 short=20s long=60s hour=10m stored=100000000 gib=4294967 backlog=20000000
 if [ "${PENSTOCK_BENCH_SCALE:-}" = small ]; then
 	short=3s long=5s hour=10s stored=2000000 gib=400000 backlog=3000000
@@ -58,6 +58,7 @@ measure P8 e2e --rate 100000 --batch 100 --duration $hour --rss
 measure P9-1GiB recovery --backlog $gib
 measure P9-4GiB recovery --backlog $((4 * gib))
 measure P10 catchup --backlog $backlog --rate 100000 --batch 100
+measure overload overload --duration $short
 measure P12-empty e2e --batch 1000 --connections 64 --duration $long
 measure P12-full e2e --batch 1000 --connections 64 --duration $long --preload $stored
 echo "results in $out" >&2
