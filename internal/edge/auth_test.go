@@ -145,3 +145,55 @@ func TestRow100CrossSite(t *testing.T) {
 		}
 	}
 }
+
+// A clock that jumps neither locks out who has a token, nor lets more guesses pass than it makes time pass.
+func TestClockJumpsAndTokens(t *testing.T) {
+	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, jump := range []time.Duration{
+		time.Hour, -time.Hour, -24 * time.Hour, 10 * 365 * 24 * time.Hour, -time.Second,
+		time.Date(2038, 1, 19, 3, 14, 8, 0, time.UTC).Sub(began), time.Unix(0, 0).Sub(began),
+	} {
+		t.Run(jump.String(), func(t *testing.T) {
+			var clock sync.Mutex
+			now := began
+			step := func(by time.Duration) {
+				clock.Lock()
+				defer clock.Unlock()
+				now = now.Add(by)
+			}
+			s := start(t, edge.GuardOptions{Tokens: tokens(), WrongKeys: 3, Now: func() time.Time {
+				clock.Lock()
+				defer clock.Unlock()
+				return now
+			}}, edge.ServerOptions{})
+			right := func() { s.Expect(s.Send(request(events, "X-Write-Key: "+webToken+"\r\n")), 200, "") }
+			guesses := func() (taken int) {
+				for range 5 {
+					if s.Send(request(events, "X-Write-Key: guess\r\n")).Status == 401 {
+						taken++
+					}
+				}
+				return taken
+			}
+			right()
+			if n := guesses(); n != 3 {
+				t.Errorf("%d guesses at first", n)
+			}
+			for _, by := range []time.Duration{jump, -jump} { // and back
+				step(by)
+				right()
+				want := 0
+				if by > 0 {
+					want = min(3, int(by/time.Second)) // that much time has passed, for all that is known
+				}
+				if n := guesses(); n != want {
+					t.Errorf("%d guesses after %v, want %d", n, by, want)
+				}
+				step(2 * time.Second)
+				if n := guesses(); n != 2 {
+					t.Errorf("%d guesses two seconds after %v", n, by)
+				}
+			}
+		})
+	}
+}
