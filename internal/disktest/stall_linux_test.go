@@ -25,7 +25,7 @@ func stall(r *rig) {
 	r.t.Cleanup(func() { _ = r.disk.thaw(context.Background()) }) // if it was not: nothing that writes there could be ended
 	err := r.load.Await(r.ctx, stalled, r.load.Writers)
 	if err == nil {
-		err = r.load.Await(r.ctx, overloaded, 200)
+		err = r.load.Await(r.ctx, overloaded, 60)
 	}
 	ready := r.ask().Ready(r.ctx)
 	thaw()
