@@ -60,6 +60,7 @@ type engine struct {
 	streams  *directory
 	journal  journal
 	failed   <-chan struct{} // closed when the log can no longer promise anything; nil: never
+	doubtful func() bool     // log time may be wrong by far, so that nothing may expire; nil: never
 	broken   chan error      // has why a shard needs a new process
 	database *embedded.Database
 	store    penstock.Store
@@ -170,6 +171,7 @@ func (e *engine) openLog(context.Context) error {
 		return err
 	}
 	e.journal, e.failed = log, log.Failed()
+	e.doubtful = func() bool { return log.Stats().Doubtful }
 	e.onClose("log", log.Close)
 	e.metrics.logSize(func() (size, most penstock.Bytes) { s := log.Stats(); return s.Bytes, s.Max })
 	e.metrics.value("fsync_stall_seconds", "How long the oldest write has been waiting for the disk.", func() float64 {
