@@ -160,7 +160,9 @@ func (s *shard) Drop(ctx context.Context, places []penstock.Place) (int, error) 
 	if err := s.carry(ctx, post); err != nil {
 		return dropped, err
 	}
-	// DuckDB syncs its write-ahead log and not the name of it. Rows come again from the log, where that is lost; this would not.
+	// The write-ahead log may be lost with its name, which DuckDB does not sync, or not be replayed with a torn end behind this. Rows come again
+	// from the log, a drop would not.
+	s.tryCheckpoint(ctx)
 	return dropped, s.outageOrNil("sync directory", syncDir(s.dir))
 }
 
