@@ -174,6 +174,7 @@ func contract(t *testing.T, shards int, o Options, fates bool) {
 		Crash:      h.crash,
 		MaxParked:  o.Letters.Parked,
 		Brief:      !whole,
+		Cut:        !whole && o.Checkpoint == 1,
 		Parallel:   true,
 		ReopenWith: reopen,
 		ShardOf:    func(p penstock.Partition) int { return int(p) % shards },
@@ -190,7 +191,7 @@ func TestContractOfTwoShards(t *testing.T) { contract(t, 2, Options{}, false) }
 
 // Files of a few rows and a checkpoint after every batch: what happens once a day happens all the time.
 func TestContractOfSmallFiles(t *testing.T) {
-	rows := int64(60)
+	rows := int64(100)
 	if testing.Short() {
 		rows = 500
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -35,21 +36,11 @@ func TestRecoverFromTheLog(t *testing.T) {
 				p.check(t, d, every)
 				d = reopen(t, d)
 				p.check(t, d, every)
-				kept := slices.Collect(mapsValues(contents(t, p.dir)))
+				kept := slices.Collect(maps.Values(contents(t, p.dir)))
 				if set > 0 && sum != "" && !slices.Contains(kept, sum) {
 					t.Fatalf("what was set aside has other bytes: %v", filesOf(t, p.dir))
 				}
 			})
-		}
-	}
-}
-
-func mapsValues(m map[string]string) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, v := range m {
-			if !yield(v) {
-				return
-			}
 		}
 	}
 }

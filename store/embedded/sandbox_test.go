@@ -18,7 +18,7 @@ import (
 var sandboxKnown = map[string]bool{"clicks": true, "sales": true, "order": true, "user": true, "penstock.lag": true}
 
 // openSandbox returns a connection to a database that has what the corpus of queries reads, and a table that it may not.
-func openSandbox(t *testing.T) *sql.Conn {
+func openSandbox(t testing.TB) *sql.Conn {
 	t.Helper()
 	db, err := sql.Open("duckdb", "")
 	if err != nil {

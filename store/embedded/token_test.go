@@ -71,9 +71,10 @@ func FuzzFirst(f *testing.F) {
 		"select e'a''b\\'c';;", "select 1 --'\r;;") {
 		f.Add(text)
 	}
+	conn := openSandbox(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) < 1<<10 {
-			checkFirst(t, openSandbox(t), text)
+			checkFirst(t, conn, text)
 		}
 	})
 }

@@ -15,9 +15,9 @@ var historyCases = []test{
 
 // history runs seeded random operations. A failure names its seed, which runs the same operations again.
 func history(s *suite) {
-	seeds := uint64(4)
+	seeds, steps := uint64(4), 50
 	if s.Brief {
-		seeds = 2
+		seeds, steps = 2, 40
 	}
 	for seed := range seeds {
 		s.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -29,7 +29,7 @@ func history(s *suite) {
 			for _, p := range h.held {
 				h.at[p] = penstock.Position{}
 			}
-			for range 50 {
+			for range steps {
 				h.step()
 			}
 			h.check()

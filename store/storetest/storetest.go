@@ -35,6 +35,8 @@ type Backend struct {
 	// Brief plays each script in two ways only, random histories from fewer seeds, and all kinds of poison in one store: for a store that
 	// is slow to open and passes as a whole elsewhere, or now and then.
 	Brief bool
+	// Cut leaves out, of these two ways, the one batch that is a whole script: for an arrangement in which it shows nothing more.
+	Cut bool
 	// Parallel runs the cases beside each other: then the functions are called concurrently.
 	Parallel bool
 	// MaxParked is how many letters each shard of a store of OpenWith parks before it is full: 8 for each partition of the cluster, or
