@@ -15,7 +15,8 @@ const (
 	overloaded = "503 overloaded not_stored"
 )
 
-// stall freezes the disk until everyone has an answer, and some were refused; all goes on when it thaws.
+// stall freezes the disk until everyone has an answer, and some were refused; all goes on when it thaws. What writes to a frozen disk
+// cannot be ended: should a test be killed meanwhile, "fsfreeze -u /proc/PID/root/DIR" thaws it from outside.
 func stall(r *rig) {
 	r.start()
 	r.begin()
