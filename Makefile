@@ -32,8 +32,8 @@ test-short: ## the quick tests, in less than three minutes
 	$(GO) test -short -tags $(TAGS) -timeout 5m ./...
 
 # With -v, since what is left out where there is no root, no loop device and no FUSE has to be seen.
-power: ## loses power on ext4, on XFS, and on a file system that keeps no more than it must, a few times
-	$(GO) test -tags $(TAGS) -run '^TestPowerLoss' -v ./internal/killtest -power-kinds 2 -forget-rounds 1
+power: build ## loses power on ext4, on XFS, and on a file system that keeps no more than it must, a few times
+	$(GO) test -tags $(TAGS) -run '^TestPowerLoss' -v ./internal/killtest -program '$(CURDIR)/bin/penstock' -power-kinds 2 -forget-rounds 1
 
 faults: ## disks that fill up, stall and fail, little memory, two processes: each once
 	$(GO) test -tags $(TAGS) -run '^TestFaults$$' -v -parallel 4 ./internal/disktest -rounds 1
