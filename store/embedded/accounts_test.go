@@ -195,6 +195,28 @@ func TestExpiryIsSafe(t *testing.T) {
 	balanced(t, d)
 }
 
+// A write-ahead log that is lost, or cannot be replayed, takes no drop along: the log does not have it.
+func TestDropIsSafe(t *testing.T) {
+	halt := kept("typed", 2, bigint("n"))
+	halt.HaltKey = true
+	a := newAccounts(t, halt)
+	a.store(t, "typed", event{id: "head", key: "k", body: `{"n":"one"}`}, event{id: "second", key: "k"})
+	head := a.lettersOf(t)["head"]
+	if n, err := a.d.Shards()[0].(penstock.DeadLetters).Drop(t.Context(), []penstock.Place{{Partition: head.Partition, Position: head.Position}}); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	d := a.copied(t, func(dir string) {
+		if err := os.Remove(filepath.Join(dir, fileName(1)+".wal")); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+	})
+	a.again(t, d)
+	expect(t, d, "select list(id order by id) from typed", "[[[second]]]")
+	if got := fatesOf(t, d); got != "stored 1, duplicate 0, dead 0, parked 0, dropped 1, expired 0" {
+		t.Fatal(got)
+	}
+}
+
 // The file that counted rows as expired is lost, and comes again from the log: they are expired nevertheless.
 func TestExpiredAndRebuilt(t *testing.T) {
 	a := newAccounts(t, ledgerStreams()...)
