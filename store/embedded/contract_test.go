@@ -141,11 +141,13 @@ func tryQuery(t *testing.T, d *Database, text string, params ...any) ([][]any, e
 	}
 }
 
+// whole reports whether all is asked for, however long it takes.
+func whole() bool { return os.Getenv("PENSTOCK_STORETEST") == "whole" }
+
 // contract runs the suite over an arrangement. What becomes of records is the same in those that only keep rows otherwise: there it
 // is left out unless the whole suite is asked for.
 func contract(t *testing.T, shards int, o Options, fates bool) {
 	t.Parallel()
-	whole := os.Getenv("PENSTOCK_STORETEST") == "whole"
 	o.Cluster = testCluster(8)
 	o.Shards = deal(8, shards)
 	o.LogFirst, o.QueryRows = nil, 1_000_000
@@ -173,13 +175,13 @@ func contract(t *testing.T, shards int, o Options, fates bool) {
 		},
 		Crash:      h.crash,
 		MaxParked:  o.Letters.Parked,
-		Brief:      !whole,
-		Cut:        !whole && o.Checkpoint == 1,
+		Brief:      !whole(),
+		Cut:        !whole() && o.Checkpoint == 1,
 		Parallel:   true,
 		ReopenWith: reopen,
 		ShardOf:    func(p penstock.Partition) int { return int(p) % shards },
 	}
-	if fates || whole {
+	if fates || whole() {
 		b.OpenWith = func(t *testing.T, streams []penstock.Stream) penstock.Store { return h.open(t, t.TempDir(), streams) }
 	}
 	storetest.Run(t, b)

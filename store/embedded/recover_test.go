@@ -48,27 +48,30 @@ func TestRecoverFromTheLog(t *testing.T) {
 // What the log no longer has is named, and nothing is changed until it is given up.
 func TestRecoverWithoutTheLog(t *testing.T) {
 	t.Parallel()
-	whole := newPast(t)
+	kept := newPast(t)
 	none := penstock.Positions{}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		name  string
 		first penstock.Positions // of the log
 		want  func(*penstock.Record) bool
 	}{
-		{fileName(1), whole.ends[0], without(none, whole.ends[0])},
-		{fileName(1), whole.ends[1], without(none, whole.ends[0])},
-		{fileName(2), whole.ends[1], without(whole.ends[0], whole.ends[1])},
-		{fileName(2), whole.safe, without(whole.ends[0], whole.ends[1])},
-		{fileName(3), whole.safe, without(whole.ends[1], whole.safe)},
+		{fileName(1), kept.ends[0], without(none, kept.ends[0])},
+		{fileName(1), kept.ends[1], without(none, kept.ends[0])},
+		{fileName(2), kept.ends[1], without(kept.ends[0], kept.ends[1])},
+		{fileName(2), kept.safe, without(kept.ends[0], kept.ends[1])},
+		{fileName(3), kept.safe, without(kept.ends[1], kept.safe)},
 	} {
-		for kind, harm := range harms() {
+		for n, kind := range slices.Sorted(maps.Keys(harms())) {
+			if i < 4 && (i+n)%2 > 0 && !whole() {
+				continue // the two cases of a file share the ways to lose it
+			}
 			if kind == "empty" && c.name == fileName(3) {
 				continue // it is taken for one that was never finished: see TestRecoverUnfinished
 			}
 			t.Run(c.name+" "+kind, func(t *testing.T) {
-				p := whole.copy(t)
+				p := kept.copy(t)
 				p.trimmed(c.first)
-				p.harm(t, c.name, harm)
+				p.harm(t, c.name, harms()[kind])
 				if c.name == fileName(3) { // without it, its log says nothing
 					p.harm(t, c.name+".wal", func([]byte) []byte { return nil })
 				}
