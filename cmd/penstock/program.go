@@ -67,10 +67,13 @@ func usagef(format string, args ...any) error {
 // exitStatus returns the status that err stands for.
 func (p *program) exitStatus(ctx context.Context, err error) int {
 	var e *exitError
+	var end endError
 	var known *penstock.Error
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &end):
+		return exitFailed
 	case ctx.Err() != nil:
 		return exitInterrupted
 	case errors.As(err, &e):

@@ -84,10 +84,16 @@ func (p *program) serve(ctx context.Context, l *launch) error {
 	p.limitMemory(config, l.engine.roles)
 	err = l.run(ctx, config)
 	if err != nil && ctx.Err() != nil {
-		return &exitError{exitFailed, err} // it was asked to end, and could not in order
+		return endError{err}
 	}
 	return err
 }
+
+// endError is why a server that was asked to end could not in order. It has the status of a failure: a supervisor has to see it.
+type endError struct{ error }
+
+// Unwrap returns the cause.
+func (e endError) Unwrap() error { return e.error }
 
 // run opens everything, serves, and closes everything.
 func (l *launch) run(ctx context.Context, c *Config) error {
