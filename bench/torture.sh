@@ -21,7 +21,7 @@ part() { # NAME COMMAND...
 part 'SIGKILL' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestAnswersSurviveKill$' -program "$PROGRAM" -rounds 12
 part 'loss of power' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -program "$PROGRAM" -power-rounds 4 -power-kinds 9
 part 'loss of power, of names too' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLossForgets$' -program "$PROGRAM" -forget-rounds 6
-part 'control: a program without fsync' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -mutant no_fsync -poison=false -power-rounds 20 -power-kinds 2
+part 'control: a program without fsync' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLoss$' -mutant no_fsync -poison=false -power-rounds 20 -power-kinds 9
 part 'control: the same, names too' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLossForgets$' -mutant no_fsync -poison=false -forget-rounds 20
 part 'control: a program that does not sync directories' "$go" test ./internal/killtest -count 1 -v -timeout 0 -run '^TestPowerLossForgets$' -mutant no_dirsync -poison=false -forget-rounds 50
 part 'faults of real disks' "$go" test ./internal/disktest -count 1 -v -timeout 0 -parallel 4 -run '^TestFaults$' -program "$PROGRAM" -rounds 1
