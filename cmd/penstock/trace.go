@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -34,8 +35,11 @@ func (e *engine) consumerTrace(p *pump) consumer.Trace {
 		},
 		Condemned: e.condemned,
 		Suspect: func(records, crashes int, wait time.Duration) {
-			e.log.Error("the process ended again and again while it applied the same events, they are tried in parts", "store", p.name,
-				"events", records, "ends", crashes, "wait", wait)
+			level, what := slog.LevelError, "the process ended again and again while it applied the same events, they are tried in parts"
+			if crashes < 2 {
+				level, what = slog.LevelInfo, "the process ended while it applied events: should it do so again they are tried in parts"
+			}
+			e.log.Log(context.Background(), level, what, "store", p.name, "events", records, "ends", crashes, "wait", wait)
 		},
 		Unmarked: func(err error) {
 			e.log.Warn("what is in hand cannot be noted: an event that ends the process would not be found", "store", p.name, "error", err)
@@ -156,6 +160,12 @@ func (e *engine) storeTrace() embedded.Trace {
 		Damaged: func(shard, file string, err error) {
 			e.log.Error("a query came upon a damaged block: take the file away and start again, it is rebuilt from the log as far as that reaches",
 				"store", shard, "file", file, "error", err)
+		},
+		IdentitiesDiscarded: func(shard string, err error) {
+			e.log.Warn("the index of identities is made again from the shard's files", "shard", shard, "error", err)
+		},
+		IdentitiesFailed: func(shard string, err error) {
+			e.log.Warn("the index of identities could not be written, it will be tried again", "shard", shard, "error", err)
 		},
 		CheckpointFailed: func(shard string, err error) {
 			e.log.Warn("what is stored could not be made safe, it will be tried again", "store", shard, "error", err)

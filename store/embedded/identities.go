@@ -19,6 +19,7 @@ import (
 func (s *shard) recallIdentities(ctx context.Context, known registry) error {
 	ids, err := dedup.Open(dedup.Options{
 		FS: vfs.OS(), Dir: filepath.Join(s.dir, "ids"), History: s.db.o.Cluster.ID + " " + s.spec.Name, Partitions: s.db.o.Cluster.Partitions,
+		Trace: s.identitiesTrace(),
 	}, s.ordinals)
 	if err != nil {
 		return err
@@ -32,6 +33,17 @@ func (s *shard) recallIdentities(ctx context.Context, known registry) error {
 	err = s.restoreAll(ctx, known)
 	s.complete = err == nil
 	return err
+}
+
+// identitiesTrace passes on what happens to the index.
+func (s *shard) identitiesTrace() dedup.Trace {
+	report := func(f func(string, error)) func(error) {
+		if f == nil {
+			return nil
+		}
+		return func(err error) { f(s.spec.Name, err) }
+	}
+	return dedup.Trace{Discarded: report(s.db.o.Trace.IdentitiesDiscarded), Failed: report(s.db.o.Trace.IdentitiesFailed)}
 }
 
 // restoreAll gives the index all that it lacks.

@@ -74,6 +74,20 @@ func TestIdentitiesAreDerived(t *testing.T) {
 	}
 }
 
+func TestDiscardedIdentitiesAreReported(t *testing.T) {
+	a := newAccounts(t, once(3, 12))
+	a.store(t, "once", numbered(0, 5)...)
+	must(t, a.d.Close())
+	eachFile(t, filepath.Join(a.d.dir, "shard-0", "ids"), func(b []byte) []byte { return b[:len(b)/2] })
+	o := a.d.o
+	var said []string
+	o.Trace.IdentitiesDiscarded = func(shard string, err error) { said = append(said, fmt.Sprint(shard, " ", penstock.Is(err, penstock.Corrupt))) }
+	a.d = openDatabase(t, a.d.dir, o)
+	if len(said) != 1 || said[0] != "shard-0 true" {
+		t.Errorf("it said %q", said)
+	}
+}
+
 func must(t *testing.T, errs ...error) {
 	t.Helper()
 	if err := errors.Join(errs...); err != nil {

@@ -63,6 +63,11 @@ type Trace struct {
 	Removed  func(shard, file string, rows int64)
 	Shed     func(queries int) // ended so that a batch finds memory
 
+	// IdentitiesDiscarded reports that the index of identities was of no use and is made again from the files; IdentitiesFailed that it
+	// could not be written, which is tried again.
+	IdentitiesDiscarded func(shard string, err error)
+	IdentitiesFailed    func(shard string, err error)
+
 	// Dead reports, once it is committed, that events of a stream turned out to be no rows for a reason, whether for the first
 	// time or when they were replayed. Those that are parked are not among them.
 	Dead func(stream string, reason penstock.LetterReason, events int)
