@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"penstock"
 	"penstock/internal/failpoint"
@@ -37,6 +38,22 @@ func (x *Index) stopping() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// restingMerge is how many identities make a merge so long that whoever applies batches would feel it.
+const restingMerge = 1 << 22
+
+// rest leaves processor and disk to others for a while, unless runs have piled up.
+func (x *Index) rest(d time.Duration) {
+	if x.runCount() >= maxRuns/2 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-x.stop:
 	}
 }
 

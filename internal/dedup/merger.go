@@ -3,6 +3,7 @@ package dedup
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // merger is one merge under way.
@@ -76,6 +77,7 @@ func (m *merger) all() error {
 		if m.x.stopping() {
 			return errStopped
 		}
+		began := time.Now()
 		if err := m.section(i); err != nil {
 			return err
 		}
@@ -85,6 +87,9 @@ func (m *merger) all() error {
 		}
 		m.swap(i, made)
 		m.x.settle(m.w.run.last) // a large merge takes long, and small runs would pile up behind it
+		if m.w.total >= restingMerge {
+			m.x.rest(2 * time.Since(began))
+		}
 	}
 	return m.finish()
 }

@@ -24,7 +24,7 @@ type writer struct {
 
 const (
 	bufferSize = 1 << 18
-	syncEvery  = 32 << 20 // so that a large run does not fill the disk's queue all at once
+	syncEvery  = 4 << 20 // so that nobody's flush has to wait behind much of a run
 )
 
 // newWriter makes the temporary file of a run.
