@@ -81,7 +81,9 @@ func TestDiscardedIdentitiesAreReported(t *testing.T) {
 	eachFile(t, filepath.Join(a.d.dir, "shard-0", "ids"), func(b []byte) []byte { return b[:len(b)/2] })
 	o := a.d.o
 	var said []string
-	o.Trace.IdentitiesDiscarded = func(shard string, err error) { said = append(said, fmt.Sprint(shard, " ", penstock.Is(err, penstock.Corrupt))) }
+	o.Trace.IdentitiesDiscarded = func(shard string, err error) {
+		said = append(said, fmt.Sprint(shard, " ", penstock.Is(err, penstock.Corrupt)))
+	}
 	a.d = openDatabase(t, a.d.dir, o)
 	if len(said) != 1 || said[0] != "shard-0 true" {
 		t.Errorf("it said %q", said)
