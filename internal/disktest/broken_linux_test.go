@@ -3,6 +3,8 @@ package disktest
 import (
 	"path/filepath"
 	"strings"
+
+	"penstock/internal/mounts"
 )
 
 // readOnlyLog lets the log's disk refuse writes for good, as one does that met an error. The process ends, and says so; it does not
@@ -42,7 +44,7 @@ func remounted(r *rig) {
 	r.start()
 	r.begin()
 	r.server.Kill()
-	r.must("remount", do(r.ctx, "mount", "-o", "remount,ro", r.disk.dir))
+	r.must("remount", mounts.Do(r.ctx, "mount", "-o", "remount,ro", r.disk.dir))
 	before := r.listing()
 	if err := r.try(); err == nil || !strings.Contains(err.Error(), "read-only file system") || strings.Contains(err.Error(), "goroutine ") {
 		r.t.Errorf("on a disk that is mounted for reading: %v", err)
@@ -50,7 +52,7 @@ func remounted(r *rig) {
 	if after := r.listing(); after != before {
 		r.t.Errorf("files were\n%s\nand are\n%s", before, after)
 	}
-	r.must("remount", do(r.ctx, "mount", "-o", "remount,rw", r.disk.dir))
+	r.must("remount", mounts.Do(r.ctx, "mount", "-o", "remount,rw", r.disk.dir))
 	r.start()
 	r.await("202", 20)
 }

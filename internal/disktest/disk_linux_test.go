@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
+
+	"penstock/internal/mounts"
 )
 
 // disk is a file system of the test's own, in memory or on a loop device that goes when it is unmounted.
@@ -32,7 +32,7 @@ func ext4(t *testing.T, dir string, size int64, options ...string) *disk {
 	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, size)); err != nil {
 		t.Fatal(err)
 	}
-	if err := do(t.Context(), append(append([]string{"mkfs.ext4", "-q", "-F"}, options...), image)...); err != nil {
+	if err := mounts.Do(t.Context(), append(append([]string{"mkfs.ext4", "-q", "-F"}, options...), image)...); err != nil {
 		t.Fatal(err)
 	}
 	return newDisk(t, &disk{dir: dir, mount: []string{"mount", "-o", "loop,errors=remount-ro", image, dir}})
@@ -59,7 +59,7 @@ func newDisk(t *testing.T, d *disk) *disk {
 }
 
 func (d *disk) attach(ctx context.Context) error {
-	err := do(ctx, d.mount...)
+	err := mounts.Do(ctx, d.mount...)
 	d.mounted = err == nil
 	return err
 }
@@ -69,12 +69,12 @@ func (d *disk) unmount(ctx context.Context) error {
 		return nil
 	}
 	d.mounted = false
-	return do(ctx, "umount", d.dir)
+	return mounts.Do(ctx, "umount", d.dir)
 }
 
 // grow gives a file system in memory another size.
 func (d *disk) grow(ctx context.Context, size string) error {
-	return do(ctx, "mount", "-o", "remount,size="+size, d.dir)
+	return mounts.Do(ctx, "mount", "-o", "remount,size="+size, d.dir)
 }
 
 // foreign is the name of a file that is none of the program's.
@@ -123,9 +123,9 @@ func (d *disk) uncrowd(n int) error {
 func (d *disk) empty(n int) string { return filepath.Join(d.dir, fmt.Sprintf("%s-%d", foreign, n)) }
 
 // freeze stops all writing to a file system, until thaw.
-func (d *disk) freeze(ctx context.Context) error { return do(ctx, "fsfreeze", "-f", d.dir) }
+func (d *disk) freeze(ctx context.Context) error { return mounts.Do(ctx, "fsfreeze", "-f", d.dir) }
 
-func (d *disk) thaw(ctx context.Context) error { return do(ctx, "fsfreeze", "-u", d.dir) }
+func (d *disk) thaw(ctx context.Context) error { return mounts.Do(ctx, "fsfreeze", "-u", d.dir) }
 
 // fault lets ext4 meet an error of its own, after which it takes no more writes until it is mounted anew.
 func (d *disk) fault() error {
@@ -138,11 +138,4 @@ func (d *disk) fault() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join("/sys/fs/ext4", filepath.Base(name), "trigger_fs_error"), []byte("a test"), 0)
-}
-
-func do(ctx context.Context, command ...string) error {
-	if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)
-	}
-	return nil
 }

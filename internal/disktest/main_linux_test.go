@@ -7,22 +7,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"penstock/internal/mounts"
 )
 
 var (
 	rounds  = flag.Int("rounds", 0, "how often each fault is made")
 	program = flag.String("program", "", "the penstock executable; it is built if none is named")
 )
-
-// withinNamespace is set for the process that may mount.
-const withinNamespace = "PENSTOCK_TEST_DISKS"
 
 // TestFaults makes each fault as often as -rounds says: make faults and make torture run it. With PENSTOCK_TORTURE_MINUTES it
 // begins again until that time has passed. The mounts and all processes are in namespaces of their own, so they go with the test
@@ -32,11 +29,11 @@ func TestFaults(t *testing.T) {
 	switch {
 	case *rounds == 0:
 		return
-	case os.Getenv(withinNamespace) == "":
+	case !mounts.Inside():
 		enterNamespace(t)
 		return
 	}
-	if err := do(t.Context(), "mount", "-t", "proc", "proc", "/proc"); err != nil {
+	if err := mounts.ShowProcesses(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	minutes, _ := strconv.ParseFloat(os.Getenv("PENSTOCK_TORTURE_MINUTES"), 64) // without one, 0
@@ -141,7 +138,7 @@ func (f fault) rounds(t *testing.T, all *sums) {
 
 // enterNamespace runs the test once more, as the first process of namespaces of mounts and of processes.
 func enterNamespace(t *testing.T) {
-	if missing := missing(); missing != "" {
+	if missing := mounts.Missing("mkfs.ext4", "fsfreeze"); missing != "" {
 		fmt.Fprintf(os.Stderr, "LEFT OUT: faults of real disks: %s\n", missing)
 		return
 	}
@@ -149,35 +146,9 @@ func enterNamespace(t *testing.T) {
 	if *program == "" {
 		o[1] = build(t)
 	}
-	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.v")...)...)
-	c.Env = append(os.Environ(), withinNamespace+"=1")
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	runtime.LockOSThread() // whose end would be the child's
-	defer runtime.UnlockOSThread()
-	c.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: syscall.CLONE_NEWNS, // and its mounts are private
-		Cloneflags:   syscall.CLONE_NEWPID,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	if err := c.Run(); err != nil {
+	if err := mounts.Enter(t.Context(), append(o, "-test.v")...); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// missing names what a machine lacks.
-func missing() string {
-	if os.Geteuid() != 0 {
-		return "it takes root"
-	}
-	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		return "there are no loop devices"
-	}
-	for _, name := range []string{"mkfs.ext4", "fsfreeze"} {
-		if _, err := exec.LookPath(name); err != nil {
-			return "there is no " + name
-		}
-	}
-	return ""
 }
 
 // build makes the program.

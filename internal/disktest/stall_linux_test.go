@@ -16,7 +16,7 @@ const (
 )
 
 // stall freezes the disk until everyone has an answer, and some were refused; all goes on when it thaws. What writes to a frozen disk
-// cannot be ended: should a test be killed meanwhile, "fsfreeze -u /proc/PID/root/DIR" thaws it from outside.
+// cannot be ended: should a test be killed meanwhile, fsfreeze -u thaws it, from within its namespace of mounts (nsenter).
 func stall(r *rig) {
 	r.start()
 	r.begin()

@@ -6,13 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"syscall"
 	"testing"
 
 	"penstock/internal/load/child"
+	"penstock/internal/mounts"
 )
 
 var (
@@ -22,9 +20,6 @@ var (
 	mutant      = flag.String("mutant", "", "no_fsync or no_dirsync: lose power under a program with this fault, which must be found")
 )
 
-// withinNamespace is set for the process that may mount.
-const withinNamespace = "PENSTOCK_TEST_MOUNTS"
-
 // TestPowerLoss runs the program on file systems that lose power (FS_IOC_SHUTDOWN without flushing the log): what was not synced is
 // lost as it is then. It needs -power-kinds: make power and make torture run it. The mounts and all processes
 // are in namespaces of their own, so they go with the test however it ends.
@@ -33,7 +28,7 @@ func TestPowerLoss(t *testing.T) {
 	switch {
 	case *powerKinds == 0:
 		return
-	case os.Getenv(withinNamespace) == "":
+	case !mounts.Inside():
 		enterNamespace(t)
 		return
 	}
@@ -55,7 +50,7 @@ func TestPowerLossForgets(t *testing.T) {
 	switch {
 	case *forget == 0:
 		return
-	case os.Getenv(withinNamespace) == "":
+	case !mounts.Inside():
 		enterNamespace(t)
 		return
 	}
@@ -72,7 +67,7 @@ func TestPowerLossForgets(t *testing.T) {
 
 // losses makes passes, in the namespaces; one with a program that has a fault.
 func losses(t *testing.T, pass func(seed uint64, all *Sum)) Sum {
-	if err := do(t.Context(), "mount", "-t", "proc", "proc", "/proc"); err != nil {
+	if err := mounts.ShowProcesses(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	var all Sum
@@ -106,35 +101,18 @@ func enterNamespace(t *testing.T) {
 	if *program == "" {
 		o[1] = build(t, mutantTag()...)
 	}
-	c := exec.CommandContext(t.Context(), os.Args[0], append(os.Args[1:], append(o, "-test.run=^"+t.Name()+"$", "-test.v")...)...)
-	c.Env = append(os.Environ(), withinNamespace+"=1")
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	runtime.LockOSThread() // whose end would be the child's
-	defer runtime.UnlockOSThread()
-	c.SysProcAttr = &syscall.SysProcAttr{
-		Unshareflags: syscall.CLONE_NEWNS, // and its mounts are private
-		Cloneflags:   syscall.CLONE_NEWPID,
-		Pdeathsig:    syscall.SIGKILL,
-	}
-	if err := c.Run(); err != nil {
+	if err := mounts.Enter(t.Context(), append(o, "-test.run=^"+t.Name()+"$", "-test.v")...); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // missingForMounts names what a machine lacks.
 func missingForMounts() string {
-	if os.Geteuid() != 0 {
-		return "it takes root"
-	}
-	if _, err := os.Stat("/dev/loop-control"); err != nil {
-		return "there are no loop devices"
-	}
+	var programs []string
 	for _, v := range variants[:min(*powerKinds, len(variants))] {
-		if _, err := exec.LookPath(v.mkfs[0]); err != nil {
-			return "there is no " + v.mkfs[0]
-		}
+		programs = append(programs, v.mkfs[0])
 	}
-	return ""
+	return mounts.Missing(programs...)
 }
 
 // run is a run on one medium.

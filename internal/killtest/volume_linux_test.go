@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"penstock/internal/load/child"
+	"penstock/internal/mounts"
 )
 
 // variant is a file system as it is made and mounted.
@@ -64,7 +64,7 @@ func newVolume(t *testing.T, v variant) *volume {
 			t.Error(err)
 		}
 	})
-	if err := do(t.Context(), append(v.mkfs, vol.image)...); err != nil {
+	if err := mounts.Do(t.Context(), append(v.mkfs, vol.image)...); err != nil {
 		t.Fatal(err)
 	}
 	if err := vol.remount(t.Context()); err != nil {
@@ -160,7 +160,7 @@ func (v *volume) shutDown() error {
 }
 
 func (v *volume) remount(ctx context.Context) error {
-	err := do(ctx, "mount", "-o", "loop,"+v.mount, v.image, v.dir)
+	err := mounts.Do(ctx, "mount", "-o", "loop,"+v.mount, v.image, v.dir)
 	v.mounted = err == nil
 	return err
 }
@@ -170,12 +170,5 @@ func (v *volume) unmount(ctx context.Context) error {
 		return nil
 	}
 	v.mounted = false
-	return do(ctx, "umount", v.dir)
-}
-
-func do(ctx context.Context, command ...string) error {
-	if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out)
-	}
-	return nil
+	return mounts.Do(ctx, "umount", v.dir)
 }
