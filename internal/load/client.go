@@ -23,7 +23,7 @@ type client struct {
 }
 
 func newClient(r *run, number int) (*client, error) {
-	c := &client{run: r, number: number, stamp: newStamp(number)}
+	c := &client{run: r, number: number, stamp: newStamp(number), next: r.opts.First}
 	c.random = splitmix(uint64(r.opts.Seed)<<20 + uint64(number))
 	kind := "application/x-ndjson"
 	if r.opts.Batch == 1 {

@@ -34,6 +34,7 @@ type Options struct {
 
 	Drop        bool          // what is refused is not sent again
 	FirstClient int           // number of the first client; default 0
+	First       int64         // sequence that each client begins with; default 0
 	Seed        int64         // of the choice of keys
 	Age         time.Duration // how old the events say they are; default 0
 	Path        string        // default /v1/streams/STREAM/events
@@ -146,7 +147,7 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 	r.result.Latency = r.latency
 	for _, c := range clients {
 		r.result.Acked = append(r.result.Acked, Acked{c.number, c.next, c.acked})
-		r.result.Sent += c.next
+		r.result.Sent += c.next - r.opts.First
 	}
 	return &r.result, nil
 }

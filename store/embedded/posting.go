@@ -174,6 +174,11 @@ func (p *posting) keep() {
 	p.page.Keep()
 	f.state = p.next
 	s.position = p.next.Positions
+	for _, b := range p.todo.Blocks {
+		for _, g := range b.Groups {
+			s.trail.note(g.Partition, mark{penstock.Position{Epoch: b.Epoch, Offset: g.End()}, b.LogTime})
+		}
+	}
 }
 
 // tell reports what became a letter. The batch is committed, and no lock for readers is held.

@@ -48,6 +48,7 @@ type shard struct {
 	files    []*file    // ascending; the last is the one that is written
 	position penstock.Positions
 	safe     penstock.Positions
+	trail    trail
 }
 
 func newShard(d *Database, number int, spec ShardSpec) *shard {
@@ -55,6 +56,7 @@ func newShard(d *Database, number int, spec ShardSpec) *shard {
 		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
 		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, ledger: newLedger(),
 		ordinals: map[penstock.Lane]int64{}, sums: checksum.NewHasher(d.o.Cluster), book: fate.New(d.o.Letters),
+		trail: trail{},
 	}
 	for _, p := range spec.Partitions {
 		s.owned[p] = true
