@@ -1,0 +1,74 @@
+package sketch
+
+import (
+	"math"
+)
+
+// topState reads the counters of a Top's state, in the order of their keys.
+type topState struct {
+	r        reader
+	capacity int
+	floor    uint64
+	left     uint64 // counters that are to come
+
+	room            [MaxTopKey]byte
+	key             []byte // of the counter that was read last, until the next is
+	counted, unsure uint64
+}
+
+// openTop returns a state that is whole.
+func openTop(state []byte) (*topState, error) {
+	body, err := open(state, KindTop)
+	if err != nil {
+		return nil, err
+	}
+	s := &topState{r: reader{b: body}}
+	s.capacity = int(s.r.number(10 * MaxTop))
+	s.floor, s.left = s.r.number(math.MaxUint64), s.r.number(uint64(s.capacity))
+	if s.r.bad || s.capacity == 0 || s.floor > 0 && s.left != uint64(s.capacity) {
+		return nil, corrupt("a top of %d counters has %d, with floor %d", s.capacity, s.left, s.floor)
+	}
+	again := *s
+	for s.next() {
+	}
+	if s.r.bad || len(s.r.b) != 0 {
+		return nil, corrupt("the counters of a top are not whole")
+	}
+	*s = again
+	return s, nil
+}
+
+// next reads a counter. A key has what it shares with the one before, as a number, and the rest, which is higher.
+func (s *topState) next() bool {
+	if s.left == 0 {
+		return false
+	}
+	s.left--
+	first := s.key == nil
+	shared := s.r.number(uint64(len(s.key)))
+	rest := s.r.bytes(s.r.number(MaxTopKey - shared))
+	higher := first || len(rest) > 0 && (shared == uint64(len(s.key)) || rest[0] > s.key[shared])
+	s.key = append(s.room[:shared], rest...)
+	s.counted = s.r.number(math.MaxUint64-1) + 1
+	s.unsure = 0
+	if s.floor > 0 {
+		s.unsure = s.r.number(s.floor)
+	}
+	if !higher || plus(s.counted, s.unsure) < s.floor {
+		s.r.bad = true
+	}
+	return !s.r.bad
+}
+
+// TopItems returns what Items of a Top of that state would.
+func TopItems(state []byte, k int) ([]Item, error) {
+	s, err := openTop(state)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]Item, 0, s.left)
+	for s.next() {
+		items = append(items, Item{string(s.key), s.counted, s.unsure})
+	}
+	return first(items, k), nil
+}
