@@ -42,7 +42,7 @@ type Item struct {
 	Count, Error uint64
 }
 
-// NewTop returns a Top for the first k keys, of at most MaxTop. The zero value is one too: it takes the capacity of the first state
+// NewTop returns a Top for the first k keys, of at most MaxTop: it has 10 counters for each, at least 1,000. The zero value is one too: it takes the capacity of the first state
 // that is merged, or that for few keys if something is added before.
 func NewTop(k int) *Top { return &Top{capacity: capacityFor(k)} }
 
@@ -167,10 +167,6 @@ func (t *Top) Items(k int) []Item {
 	for i, c := range t.counters {
 		items[i] = Item{c.key, c.counted, c.unsure}
 	}
-	return first(items, k)
-}
-
-func first(items []Item, k int) []Item {
 	slices.SortFunc(items, func(a, b Item) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key))
 	})

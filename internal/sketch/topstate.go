@@ -1,7 +1,9 @@
 package sketch
 
 import (
+	"cmp"
 	"math"
+	"slices"
 )
 
 // topState reads the counters of a Top's state, in the order of their keys.
@@ -60,15 +62,27 @@ func (s *topState) next() bool {
 	return !s.r.bad
 }
 
-// TopItems returns what Items of a Top of that state would.
+// TopItems returns what Items of a Top of that state would, and makes no other keys than these.
 func TopItems(state []byte, k int) ([]Item, error) {
 	s, err := openTop(state)
 	if err != nil {
 		return nil, err
 	}
-	items := make([]Item, 0, s.left)
-	for s.next() {
-		items = append(items, Item{string(s.key), s.counted, s.unsure})
+	type place struct {
+		Item
+		from, to int // of its key
 	}
-	return first(items, k), nil
+	all, keys := make([]place, 0, s.left), make([]byte, 0, 2*len(state))
+	for s.next() {
+		from := len(keys)
+		keys = append(keys, s.key...)
+		all = append(all, place{Item{Count: s.counted, Error: s.unsure}, from, len(keys)})
+	}
+	slices.SortStableFunc(all, func(a, b place) int { return cmp.Compare(b.Count, a.Count) }) // they came in the order of their keys
+	items := make([]Item, max(0, min(k, len(all))))
+	for i := range items {
+		items[i] = all[i].Item
+		items[i].Key = string(keys[all[i].from:all[i].to])
+	}
+	return items, nil
 }

@@ -121,14 +121,16 @@ func merged(t testing.TB, states [][]byte) []byte {
 }
 
 func (z zipfRun) compare(t testing.TB, truth []uint32, state []byte) (share, off float64) {
-	ranks := make([]uint32, len(truth))
-	for i := range ranks {
-		ranks[i] = uint32(i)
+	least, ranks := slices.Min(truth[1:4*z.k+1]), []uint32{}
+	for rank, n := range truth { // so many have as much that the first are among them
+		if n >= least && rank > 0 {
+			ranks = append(ranks, uint32(rank))
+		}
 	}
 	slices.SortFunc(ranks, func(a, b uint32) int { return cmp.Compare(truth[b], truth[a]) })
 	want := map[string]uint32{}
-	least := truth[ranks[z.k-1]]
-	for _, rank := range ranks[:4*z.k] {
+	least = truth[ranks[z.k-1]]
+	for _, rank := range ranks {
 		if truth[rank] >= least { // of equal ones any will do
 			want[string(linkOf(rank))] = truth[rank]
 		}
