@@ -27,6 +27,7 @@ func House() Rules {
 			"internal/edge/edgetest": {"internal/edge"},
 			"internal/disktest":      {"internal/load/child", "internal/load/probe"},
 			"internal/killtest":      {"internal/check", "internal/load/child", "internal/load/probe"},
+			"internal/predicate":     {"internal/jsonscan"},
 		},
 		BannedCalls: map[string]string{
 			"net/http.ListenAndServe":    server,
