@@ -25,6 +25,6 @@
 // false its boolean; any other kind is NULL. Two paths compare if both are strings, numbers or booleans. It is not compared with moments: that takes a
 // column of type timestamp.
 //
-// Like: % is any text, _ any character, \ takes the next one as it is. It takes time in proportion to the text, however many % there are, times
-// the length of what stands between two % if that has _.
+// Like: % is any text, _ any character, \ takes the next one as it is. However many % there are, it takes time in proportion to the text, or to the text
+// times the pattern if that has _.
 package predicate

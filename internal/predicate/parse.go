@@ -266,7 +266,10 @@ func (p *parser) like(left term) condition {
 		p.fail(left.at, "%s: only texts are like a pattern", left.describe())
 	}
 	pattern, ok := parsePattern(p.now.text)
-	if !ok {
+	switch size := len(p.now.text); {
+	case size > MaxPattern:
+		p.fail(p.now.at, "a pattern of %d bytes, more than %d", size, MaxPattern)
+	case !ok:
 		p.fail(p.now.at, `the pattern ends with a \ that takes nothing: write \\ for a backslash`)
 	}
 	p.advance()

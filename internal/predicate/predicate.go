@@ -10,8 +10,9 @@ import (
 
 // What is refused beyond.
 const (
-	MaxText  = 4096 // bytes of the text, also as String writes it
-	MaxDepth = 32   // parentheses within each other
+	MaxText    = 4096 // bytes of the text, also as String writes it
+	MaxDepth   = 32   // parentheses within each other
+	MaxPattern = 256  // bytes of the pattern of a like
 )
 
 // Mistake says what is wrong with a text, and at which byte of it.
@@ -62,14 +63,14 @@ func (p *Predicate) Bind(at []int) *Predicate {
 }
 
 // Match reports whether the predicate is true of the row. It may be called concurrently, each time with another row. It allocates only for texts with
-// escapes, until the row's memory has grown to theirs, and for values that do not fit their column.
+// escapes, until the row's memory has grown to theirs, for timestamps with escapes, and for values that do not fit their column.
 func (p *Predicate) Match(r *Row) bool {
 	r.at = p.at
 	return p.root.test(r) == yes
 }
 
 // String returns the condition in the one way that it is written: Parse reads it as the same predicate, and two texts that differ in spaces, case of
-// keywords, needless parentheses, or in the order or repetition of a list's members have the same. It does not tell whether any two conditions mean the same.
+// keywords, needless parentheses, or in the order or repetition of a list's members have the same. Whether a definition has changed depends on the columns too: a path that was declared since is written as before, and is another of the Operands.
 func (p *Predicate) String() string {
 	var b strings.Builder
 	p.root.write(&b)

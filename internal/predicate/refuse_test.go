@@ -152,6 +152,7 @@ var misplaced = []struct {
 	{"link = '" + strings.Repeat("x", MaxText) + "'", MaxText, "the condition has 4105 bytes, more than 4096"},
 	{strings.Repeat("a=1 or ", 584) + "a=1", MaxText, "written out in full the condition has 5261 bytes, more than 4096"},
 	{strings.Repeat("(", 33) + "ms = 1" + strings.Repeat(")", 33), 32, "more than 32 parentheses"},
+	{"link like '" + strings.Repeat("%", MaxPattern+1) + "'", 10, "a pattern of 257 bytes, more than 256"},
 	{strings.Repeat("(", 4000), 32, "more than 32 parentheses"},
 	{strings.Repeat("not ", 1000), 4000, "found the end"},
 }

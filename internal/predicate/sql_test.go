@@ -15,6 +15,7 @@ func TestSQL(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"link = 'it''s'", "(link = 'it''s')"},
 		{`link like 'a\\%'`, `(link like 'a\\%' escape '\')`},
+		{`title like 'a%_b'`, `(title like 'a%_b')`},
 		{"ms > 1.5", "(ms > 1)"},
 		{"ms <= -1.5", "(ms <= -2)"},
 		{"ms < 1.5 and price >= 1.005", "((ms <= 1) and (price > 1.00))"},
