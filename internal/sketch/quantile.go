@@ -134,8 +134,8 @@ func rankOf(q float64, n uint64) rank {
 	if math.IsNaN(q) || q < 0 || q > 1 || n == 0 {
 		return rank{wanted: math.Inf(1)}
 	}
-	all := float64(n)
-	return rank{wanted: max(1, all-math.Floor(all-q*all))} // q·n upwards, but 0.07·100 is 7
+	const rounding = 1e-15 // 0.55·100 is a little more than 55, and is meant to be 55
+	return rank{wanted: max(1, math.Ceil(q*float64(n)*(1-rounding)))}
 }
 
 // reached passes count more numbers and reports whether the wanted one is among these.
