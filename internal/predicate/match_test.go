@@ -62,6 +62,15 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { p.Match(r) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+	for _, text := range []string{"esc <> uni", "esc like '%a'", "esc in ('a')"} {
+		p, r = must(t, text), click.row(t, must(t, text))
+		for range 1000 {
+			p.Match(r)
+		}
+		if n := cap(r.scratch); n == 0 || n > 1<<10 {
+			t.Errorf("%s: the row has grown to %d bytes", text, n)
+		}
+	}
 }
 
 func TestMatchConcurrently(t *testing.T) {

@@ -17,7 +17,7 @@ func numbers() []string {
 		"0", "-0", "0.000", "0e5", "1", "1.0", "10e-1", "-1", "9007199254740992", "9007199254740993", "9007199254740993.0", "9007199254740993.1",
 		"9223372036854775807", "-9223372036854775807", "9223372036854775806.9", "999999999999999999", "0.999999999999999999", "0.000000000000000001",
 		"0.0000000000000000001", "123456789012345678", "1234567890123456789", "12345678901234567.8", "-99999999999999999.9", "1e18", "1e19", "1e-19", "1E+2",
-		"0.1000000000000000055511151231257827", "1.5e300", "-1e-300", "100", "0.10", "0.1", "12.34", "12.340", "-12.34",
+		"0.1000000000000000055511151231257827", "1.5e300", "-1e-300", "100", "0.10", "0.1", "12.34", "12.340", "-12.34", "1.0203", "1.0202", "1.02030", "1.2003", "10203e-4", "0.00100200300", "0.001002003",
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 150 {
@@ -56,7 +56,7 @@ func TestNumbersAgainstExactArithmetic(t *testing.T) {
 func TestNumberFits(t *testing.T) {
 	for _, c := range []penstock.Column{
 		{Name: "c", Type: penstock.Bigint}, {Name: "c", Type: penstock.Decimal, Precision: 2, Scale: 0}, {Name: "c", Type: penstock.Decimal, Precision: 4, Scale: 2},
-		{Name: "c", Type: penstock.Decimal, Precision: 2, Scale: 2}, {Name: "c", Type: penstock.Decimal, Precision: 18, Scale: 1},
+		{Name: "c", Type: penstock.Decimal, Precision: 2, Scale: 2}, {Name: "c", Type: penstock.Decimal, Precision: 18, Scale: 1}, {Name: "c", Type: penstock.Decimal, Precision: 5, Scale: 4},
 		{Name: "c", Type: penstock.Decimal, Precision: 38, Scale: 19}, {Name: "c", Type: penstock.Decimal, Precision: 38, Scale: 38},
 	} {
 		for _, text := range numbers() {

@@ -64,7 +64,7 @@ var click = event{
 	id: "e-1", time: 1_767_225_600_000000, received: 1_767_225_601_500000, // 2026-01-01
 	body: `{"link":"home","ms":187,"n":null,"score":0.1,"price":12.50,"bot":false,"seen":"2026-01-01T01:00:00.25+01:00",
 		"extra":{"a":1},"likes":"50% of_all\\","geo":{"country":"DE","zip":"01067","lat":51.05,"in":"x"},"odd name":"o","a.b":"dot","back\\slash":"b",
-		"Link":"HOME","big":9007199254740993,"tenth":0.1000000000000000055511151231257827,"exp":1.5e3,"neg":-7,"yes":true,"no":false,"none":null,
+		"Link":"HOME","big":9007199254740993,"less":9007199254740992,"tenth":0.1000000000000000055511151231257827,"exp":1.5e3,"neg":-7,"yes":true,"no":false,"none":null,
 		"list":[1,2],"object":{"x":1},"text":"5","empty":"","esc":"a\u00e9\n\"q\"","uni":"grüße 😀","timestamp":7,"\u00fcber":"u","zero":-0.0,"other":"home"}`,
 }
 
