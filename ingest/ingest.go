@@ -143,6 +143,7 @@ type entrance struct {
 
 // ServeHTTP implements http.Handler.
 func (e entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer edge.Watch(r)
 	v := e.door.enter(e.protocol)
 	defer e.door.leave(v) // also when a protocol panics: what is held must come back
 	if err := v.serve(w, r); err != nil {

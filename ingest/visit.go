@@ -135,6 +135,9 @@ func (v *visit) read(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !v.wishes.applied { // else what is waited for may be of no use any more
+		edge.Unwatch(r)
+	}
 	return v.readBody(w, r, encoding)
 }
 

@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -111,8 +113,18 @@ var busyAnswer = func() []byte {
 // cappedConn gives its place back when it is closed.
 type cappedConn struct {
 	net.Conn
-	listener *cappedListener
-	once     sync.Once
+	listener  *cappedListener
+	once      sync.Once
+	unwatched atomic.Bool // see Unwatch
+}
+
+// Read reads. The single byte is what net/http looks for beside a handler, to learn that the client went away: on a connection that is
+// not watched there is none, which ends its looking at once.
+func (c *cappedConn) Read(p []byte) (int, error) {
+	if len(p) == 1 && c.unwatched.Load() {
+		return 0, nil
+	}
+	return c.Conn.Read(p)
 }
 
 // Close closes the connection.
@@ -128,4 +140,23 @@ func (c *cappedConn) CloseWrite() error {
 		return tcp.CloseWrite()
 	}
 	return nil
+}
+
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// Unwatch is for handlers that see their work through even when the client goes away, before they read the body: the request's context
+// does not end then. net/http would spend a goroutine, a read and its interruption on each request to learn it. Watch ends it.
+func Unwatch(r *http.Request) { setUnwatched(r, true) }
+
+// Watch must be called before the handler that called Unwatch returns.
+func Watch(r *http.Request) { setUnwatched(r, false) }
+
+func setUnwatched(r *http.Request, yes bool) {
+	if c, ok := r.Context().Value(connKey{}).(*cappedConn); ok { // with TLS it is another's
+		c.unwatched.Store(yes)
+	}
 }

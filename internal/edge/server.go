@@ -51,6 +51,7 @@ func NewServer(h http.Handler, o ServerOptions) *http.Server {
 		MaxHeaderBytes:               o.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     log.New(&slowLog{log: o.Log, now: o.Now}, "", 0),
+		ConnContext:                  withConn,
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: o.MaxStreams},
 	}
 }

@@ -26,7 +26,9 @@ func (d *Database) Events(ctx context.Context, q penstock.KeyQuery) ([]penstock.
 	}
 	var found []penstock.Row
 	err := d.steady(ctx, func() (err error) {
-		found, err = s.events(ctx, keyScan{query: q, stream: r.ID, partition: p, hidden: (*d.hidden.Load())[r.ID]})
+		behind(func() {
+			found, err = s.events(ctx, keyScan{query: q, stream: r.ID, partition: p, hidden: (*d.hidden.Load())[r.ID]})
+		})
 		return err
 	})
 	return found, err

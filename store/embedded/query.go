@@ -21,7 +21,8 @@ func (d *Database) Query(ctx context.Context, q penstock.Query) (penstock.Rows, 
 	for {
 		removed := d.removed.Load()
 		r := &rows{ctx: ctx, end: end}
-		err := d.start(ctx, q, r)
+		var err error
+		behind(func() { err = d.start(ctx, q, r) })
 		if err == nil {
 			r.finish()
 			return r, nil
