@@ -42,7 +42,7 @@ func golden() map[string]summary {
 		collapsed.Add(valueOf(-1, i-100))
 	}
 	all["quantile-collapsed"] = collapsed
-	all["top-none"] = NewTop(100)
+	all["top-none"] = NewTop(50)
 	few, dropped := NewTop(5), NewTop(1)
 	for i, key := range []string{"a", "", "ab", "ü", "a\x00", "a"} {
 		few.Add([]byte(key), uint64(i+1))
@@ -164,9 +164,9 @@ func TestForeign(t *testing.T) {
 			t.Errorf("%s are merged: %v", pair, err)
 		}
 	}
-	wide := NewTop(1000)
+	wide := NewTop(MaxTop + 1)
 	if err := wide.Merge(state(all["top-few"])); !penstock.Is(err, penstock.Corrupt) {
-		t.Errorf("1,000 counters are merged with 10,000: %v", err)
+		t.Errorf("1,000 counters are merged with 20,000: %v", err)
 	}
 	newer := state(all["top-few"])
 	newer[0]++

@@ -59,7 +59,7 @@ func TestSpelling(t *testing.T) {
 		"a key too long":                   spelled(p, 1000, 0, 1, 0, MaxTopKey+1, make([]byte, MaxTopKey+1), 0),
 		"a key that is cut":                spelled(p, 1000, 0, 1, 0, 9, "a"),
 		"no capacity":                      spelled(p, 0, 0, 0),
-		"too much capacity":                spelled(p, 10*MaxTop+1, 0, 0),
+		"too much capacity":                spelled(p, maxCapacity+1, 0, 0),
 		"more counters than capacity":      spelled(p, 1, 0, 2, 0, 1, "a", 0, 0, 1, "b", 0),
 		"dropped with room":                spelled(p, 2, 1, 1, 0, 1, "a", 0, 1),
 		"less than was dropped":            spelled(p, 1, 5, 1, 0, 1, "a", 0, 3),

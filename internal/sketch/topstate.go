@@ -25,7 +25,7 @@ func openTop(state []byte) (*topState, error) {
 		return nil, err
 	}
 	s := &topState{r: reader{b: body}}
-	s.capacity = int(s.r.number(10 * MaxTop))
+	s.capacity = int(s.r.number(maxCapacity))
 	s.floor, s.left = s.r.number(math.MaxUint64), s.r.number(uint64(s.capacity))
 	if s.r.bad || s.capacity == 0 || s.floor > 0 && s.left != uint64(s.capacity) {
 		return nil, corrupt("a top of %d counters has %d, with floor %d", s.capacity, s.left, s.floor)

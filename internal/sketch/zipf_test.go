@@ -55,6 +55,7 @@ func TestZipf(t *testing.T) {
 // partition are merged by eights when eight of a size are there, and at last those of all partitions in a tree.
 type zipfRun struct {
 	keys, events, delta, partitions, k, capacity int
+	seed                                         uint64
 	mixed                                        bool // partitions are chosen for each event, not by its key
 }
 
@@ -62,7 +63,7 @@ type zipfRun struct {
 // size of a last state.
 func (z zipfRun) recall(t testing.TB) (share, off float64, size int) {
 	truth := make([]uint32, z.keys+1)
-	draw, r := newZipf(1.1, z.keys), rand.New(rand.NewPCG(5, uint64(z.capacity)))
+	draw, r := newZipf(1.1, z.keys), rand.New(rand.NewPCG(5, z.seed))
 	levels := make([][][][]byte, z.partitions) // by partition and level, states that wait to be merged
 	for at := 0; at < z.events; at += z.delta {
 		deltas := make([]Top, z.partitions)
