@@ -34,7 +34,7 @@ type counter struct {
 }
 
 // most is how much weight the key can have had.
-func (c counter) most() uint64 { return plus(c.counted, c.unsure) }
+func (c *counter) most() uint64 { return plus(c.counted, c.unsure) }
 
 // An Item is a key of the result. Its weight is at least Count and at most Count + Error.
 type Item struct {
@@ -128,13 +128,48 @@ func (t *Top) shrink(limit int) {
 	if len(t.counters) <= limit {
 		return
 	}
-	slices.SortFunc(t.counters, func(a, b counter) int {
-		return cmp.Or(cmp.Compare(b.most(), a.most()), cmp.Compare(b.counted, a.counted), strings.Compare(a.key, b.key))
-	})
+	part(t.counters, t.capacity)
 	t.floor = max(t.floor, t.counters[t.capacity].most())
 	clear(t.counters[t.capacity:])
 	t.counters = t.counters[:t.capacity]
 	t.index()
+}
+
+// stays reports whether a stays rather than b.
+func (a *counter) stays(b *counter) bool {
+	if x, y := a.most(), b.most(); x != y {
+		return x > y
+	}
+	if a.counted != b.counted {
+		return a.counted > b.counted
+	}
+	return a.key < b.key
+}
+
+// part reorders the counters: first the n that stay, then the first that does not, then the others (FIND, C. A. R. Hoare 1961).
+func part(counters []counter, n int) {
+	for low, high := 0, len(counters)-1; low < high; {
+		pivot := counters[low+(high-low)/2]
+		i, j := low, high
+		for i <= j {
+			for counters[i].stays(&pivot) {
+				i++
+			}
+			for pivot.stays(&counters[j]) {
+				j--
+			}
+			if i <= j {
+				counters[i], counters[j] = counters[j], counters[i]
+				i, j = i+1, j-1
+			}
+		}
+		if j < n {
+			low = i
+		}
+		if n < i {
+			high = j
+		}
+	}
 }
 
 // Merge adds the weights of another Top's state. It fails with Corrupt as well if that has another capacity: they were made for
@@ -173,7 +208,10 @@ func (t *Top) Items(k int) []Item {
 		items[i] = Item{c.key, c.counted, c.unsure}
 	}
 	slices.SortFunc(items, func(a, b Item) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Key, b.Key))
+		if a.Count != b.Count {
+			return cmp.Compare(b.Count, a.Count)
+		}
+		return strings.Compare(a.Key, b.Key)
 	})
 	return slices.Clip(items[:max(0, min(k, len(items)))])
 }
