@@ -61,11 +61,7 @@ const sniff = ""
 
 // askHead judges the headers and returns the format of the answer and the media type of the body.
 func (a *API) askHead(r *http.Request) (q ask, body string, err error) {
-	offers := []string{formatJSON, formatCSV, formatNDJSON, formatArrow}
-	if !r.ProtoAtLeast(1, 1) {
-		offers = offers[:1] // the others do not end in themselves: one that was cut would look whole
-	}
-	if q.format, err = accepted(r, offers...); err != nil {
+	if q.format, err = accepted(r, formatsFor(r)...); err != nil {
 		return q, "", err
 	}
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {

@@ -11,7 +11,7 @@ import (
 	"penstock"
 )
 
-// signer makes and reads cursors. A cursor is a version, positions, and a MAC over them and the question that they answer,
+// signer makes and reads cursors. A cursor is a version, positions or a row's values, and a MAC over them and the question that they answer,
 // keyed by the cluster: one that was changed, made elsewhere, or made for another question is not accepted.
 // docs/format/cursor.md has the bytes.
 type signer struct{ key []byte }
@@ -30,7 +30,6 @@ func newSigner(c penstock.Cluster) signer {
 // sign returns the cursor of positions within the answer to a question. Order holds the partitions of at, ascending.
 func (s signer) sign(question string, at penstock.Positions, order []penstock.Partition) string {
 	raw := make([]byte, 0, 16+8*len(order))
-	raw = append(raw, cursorVersion, 0) // required features
 	raw = binary.AppendUvarint(raw, uint64(len(order)))
 	next, epoch := penstock.Partition(0), penstock.Epoch(0)
 	for _, p := range order {
@@ -46,28 +45,46 @@ func (s signer) sign(question string, at penstock.Positions, order []penstock.Pa
 		raw = binary.AppendUvarint(raw, uint64(position.Offset))
 		next, epoch = p+1, position.Epoch
 	}
-	return base64.RawURLEncoding.EncodeToString(append(raw, s.mac(question, raw)...))
+	return s.seal(question, raw)
 }
 
 // open returns the positions of a cursor. It fails with Invalid, reason bad_cursor.
 func (s signer) open(question, token string) (penstock.Positions, error) {
-	bad := penstock.Refusef("bad_cursor", "read cursor", "the cursor was not made by this cluster for this query")
+	body, err := s.unseal(question, token)
+	if err != nil {
+		return nil, err
+	}
+	at, ok := positionsOf(body)
+	if !ok {
+		return nil, badCursor()
+	}
+	return at, nil
+}
+
+// seal returns the cursor that carries a body within the answer to a question.
+func (s signer) seal(question string, body []byte) string {
+	raw := append([]byte{cursorVersion, 0}, body...) // no required features
+	return base64.RawURLEncoding.EncodeToString(append(raw, s.mac(question, raw)...))
+}
+
+// unseal returns what a cursor carries. It fails with Invalid, reason bad_cursor.
+func (s signer) unseal(question, token string) ([]byte, error) {
 	if len(token) > maxCursor || strings.ContainsAny(token, "\r\n") { // which base64 would skip
-		return nil, bad
+		return nil, badCursor()
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(raw) < 2+macSize {
-		return nil, bad
+		return nil, badCursor()
 	}
 	body, mac := raw[:len(raw)-macSize], raw[len(raw)-macSize:]
 	if !hmac.Equal(mac, s.mac(question, body)) || body[0] != cursorVersion || body[1] != 0 {
-		return nil, bad
+		return nil, badCursor()
 	}
-	at, ok := positionsOf(body[2:])
-	if !ok {
-		return nil, bad
-	}
-	return at, nil
+	return body[2:], nil
+}
+
+func badCursor() error {
+	return penstock.Refusef("bad_cursor", "read cursor", "the cursor was not made by this cluster for this query")
 }
 
 func (s signer) mac(question string, body []byte) []byte {

@@ -20,6 +20,7 @@ const (
 // Where formats that have no place for them carry what JSON says around its rows.
 const (
 	headerAsOf       = "Penstock-As-Of"
+	headerCursor     = "Penstock-Cursor" // of what follows; missing behind the last row
 	trailerRows      = "Penstock-Row-Count"
 	trailerTruncated = "Penstock-Truncated"
 )
@@ -55,18 +56,29 @@ func newEncoder(format string, w *bufio.Writer) encoder {
 // headOf returns what sets the headers of a result.
 func headOf(format, asOf string) func(http.Header) {
 	return func(h http.Header) {
-		switch format {
-		case formatJSON:
-			h.Set("Content-Type", formatJSON)
+		setContentType(h, format)
+		if format == formatJSON {
 			return
-		case formatCSV:
-			h.Set("Content-Type", formatCSV+"; charset=utf-8; header=present")
-		default:
-			h.Set("Content-Type", format)
 		}
 		h.Set(headerAsOf, asOf)
 		h.Set("Trailer", trailerRows+", "+trailerTruncated)
 	}
+}
+
+func setContentType(h http.Header, format string) {
+	if format == formatCSV {
+		format += "; charset=utf-8; header=present"
+	}
+	h.Set("Content-Type", format)
+}
+
+// formatsFor returns the media types that a request can be answered in, the usual one first.
+func formatsFor(r *http.Request) []string {
+	offers := []string{formatJSON, formatCSV, formatNDJSON, formatArrow}
+	if !r.ProtoAtLeast(1, 1) {
+		offers = offers[:1] // the others do not end in themselves: one that was cut would look whole
+	}
+	return offers
 }
 
 // setTrailers says how the result ended. The trailer was announced by headOf.

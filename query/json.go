@@ -62,21 +62,61 @@ func (e *jsonEncoder) end(s summary) error {
 	return err
 }
 
-// ndjsonEncoder writes an object for each row.
-type ndjsonEncoder struct {
-	w       *bufio.Writer
+// objects makes an object of each row.
+type objects struct {
 	columns []penstock.ResultColumn
 	names   [][]byte // quoted, with the colon
 	line    []byte
 }
 
-func (e *ndjsonEncoder) begin(columns []penstock.ResultColumn) error {
-	e.columns = columns
+func (o *objects) begin(columns []penstock.ResultColumn) {
+	o.columns = columns
 	for _, name := range distinct(columns) {
-		e.names = append(e.names, append(appendQuoted(nil, name), ':'))
+		o.names = append(o.names, append(appendQuoted(nil, name), ':'))
 	}
+}
+
+// object returns a row as an object, with its members in the order of the columns. The bytes hold until the next call.
+func (o *objects) object(values []any) ([]byte, error) {
+	if err := checkWidth(o.columns, values); err != nil {
+		return nil, err
+	}
+	line := append(o.line[:0], '{')
+	for i, v := range values {
+		if i > 0 {
+			line = append(line, ',')
+		}
+		line = append(line, o.names[i]...)
+		var err error
+		if line, err = appendJSON(line, v, o.columns[i].Type); err != nil {
+			return nil, err
+		}
+	}
+	o.line = append(line, '}')
+	return o.line, nil
+}
+
+// ndjsonEncoder writes an object for each row.
+type ndjsonEncoder struct {
+	w *bufio.Writer
+	objects
+}
+
+func (e *ndjsonEncoder) begin(columns []penstock.ResultColumn) error {
+	e.objects.begin(columns)
 	return nil
 }
+
+func (e *ndjsonEncoder) row(values []any) error {
+	line, err := e.object(values)
+	if err != nil {
+		return err
+	}
+	_, _ = e.w.Write(line) // the next Write fails as well
+	return e.w.WriteByte('\n')
+}
+
+func (e *ndjsonEncoder) end(summary) error { return nil }
 
 // distinct returns the columns' names; one that an earlier column has gets a number, as a table of the result would have it.
 func distinct(columns []penstock.ResultColumn) []string {
@@ -98,25 +138,3 @@ func distinct(columns []penstock.ResultColumn) []string {
 	}
 	return names
 }
-
-func (e *ndjsonEncoder) row(values []any) error {
-	if err := checkWidth(e.columns, values); err != nil {
-		return err
-	}
-	line := append(e.line[:0], '{')
-	for i, v := range values {
-		if i > 0 {
-			line = append(line, ',')
-		}
-		line = append(line, e.names[i]...)
-		var err error
-		if line, err = appendJSON(line, v, e.columns[i].Type); err != nil {
-			return err
-		}
-	}
-	e.line = append(line, "}\n"...)
-	_, err := e.w.Write(e.line)
-	return err
-}
-
-func (e *ndjsonEncoder) end(summary) error { return nil }

@@ -95,7 +95,7 @@ func startWith(t *testing.T, o Options, protocols *http.Protocols) *world {
 		<-served
 		w.cut()
 		handlers.Wait()
-		if n := w.api.turns.open() + w.api.lookups.open() + w.api.tails.open(); n != 0 {
+		if n := w.api.turns.open() + w.api.lookups.open() + w.api.views.open() + w.api.tails.open(); n != 0 {
 			t.Errorf("%d turns were not given back", n)
 		}
 	})

@@ -57,6 +57,37 @@ func (p *params) moment(name string) penstock.Micros {
 	return 0
 }
 
+// maxRange is how far from and to may lie apart.
+const maxRange = penstock.Micros(100 * 366 * 24 * time.Hour / time.Microsecond)
+
+// period returns the times from and to, which is excluded; zero is open.
+func (p *params) period() (from, to penstock.Micros) {
+	from, to = p.moment("from"), p.moment("to")
+	switch {
+	case to != 0 && to < from, to == 0 && p.Values.Get("to") != "":
+		p.Fail("bad_parameter", "to lies before from")
+	case to-from > maxRange && from != 0:
+		p.Fail("query_too_large", "from and to are more than 100 years apart")
+	}
+	return from, to
+}
+
+// number returns a number from 0 to most, def if the parameter is missing.
+func (p *params) number(name string, def, most int) int {
+	text := p.Values.Get(name)
+	if text == "" {
+		return def
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case n < 0, err != nil && n == 0: // beyond the range ParseInt returns the nearest number
+		p.Fail("bad_parameter", "%s is a number from 0 to %d", name, most)
+	case n > int64(most):
+		p.Fail("query_too_large", "%s is at most %d", name, most)
+	}
+	return int(min(n, int64(most)))
+}
+
 // receipts parses the tokens of after into the positions that an answer must have reached.
 func (p *params) receipts(tokens []string, cluster string, most int) penstock.Positions {
 	if len(tokens) > most {

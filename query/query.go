@@ -1,8 +1,8 @@
-// Package query is the way out: SQL over the shards, the events of one key, the live tail, and how far everything is.
+// Package query is the way out: SQL over the shards, the events of one key, the live tail, views, and how far everything is.
 //
-//	request ─▶ parameters ─▶ wait for receipts ─▶ wait for a turn ─▶ Querier │ Log ─▶ rows, encoded as they come
+//	request ─▶ parameters ─▶ wait for receipts ─▶ wait for a turn ─▶ Querier │ Viewer │ Log ─▶ rows, encoded as they come
 //
-// It holds no rows of its own: what it answers comes from a penstock.Querier and a penstock.Reader, and it decides only
+// It holds no rows of its own: what it answers comes from a penstock.Querier, a penstock.Viewer and a penstock.Reader, and it decides only
 // what may be asked, when it runs, for how long, and how it is written. docs/sql.md is its page for users.
 package query
 
@@ -27,6 +27,9 @@ type Options struct {
 	Streams    func() []penstock.Stream                               // the streams there are, in any order; called for each request
 	Counts     func(context.Context) (map[string]StreamCounts, error) // what is known of them; nil: nothing
 	Lag        func(context.Context) (Lag, error)
+	Viewer     penstock.Viewer                                      // nil: there are no views, and no routes of theirs
+	Views      func() []penstock.View                               // also those that are being built; of several versions the one that answers
+	ViewStates func(context.Context) ([]penstock.ViewStatus, error) // what is known of them
 	Limits     Limits
 	Trace      Trace
 }
@@ -37,7 +40,8 @@ type Limits struct {
 	Wait     time.Duration  // for receipts when the request names no timeout, 10 s; the longest it may name is Timeout
 	Rows     int            // of an answer; 100,000. What is beyond is left out and the answer says so
 	Bytes    penstock.Bytes // of an answer, about; 256 MiB, likewise
-	Page     int            // events of a key in an answer; 10,000
+	Page     int            // events of a key, or rows of a view, in an answer; 10,000
+	PageSize penstock.Bytes // of the rows of a view in an answer, about; 4 MiB. What is beyond is on the next page
 	Body     penstock.Bytes // of a request; 256 KiB
 	Receipts int            // in a request; 64
 	Running  int            // statements at once; 4
@@ -66,6 +70,7 @@ type API struct {
 	o       Options
 	turns   *gate // SQL
 	lookups *gate // the events of a key: short, so they do not wait behind SQL
+	views   *gate // pages of views
 	tails   *gate
 	tokens  signer
 	ctx     context.Context // ends with Close
@@ -79,9 +84,13 @@ func New(o Options) *API {
 	if o.Streams == nil {
 		o.Streams = func() []penstock.Stream { return nil }
 	}
+	if o.Views == nil {
+		o.Views = func() []penstock.View { return nil }
+	}
 	a := &API{o: o, tokens: newSigner(o.Cluster)}
 	a.turns = newGate(o.Limits.Running, o.Limits.Waiting)
 	a.lookups = newGate(4*o.Limits.Running, 16*o.Limits.Waiting)
+	a.views = newGate(2*o.Limits.Running, 4*o.Limits.Waiting)
 	a.tails = newGate(o.Limits.Tails, 0)
 	a.ctx, a.close = context.WithCancel(context.Background())
 	return a
@@ -93,6 +102,7 @@ func (l Limits) withDefaults() Limits {
 	def(&l.Rows, 100_000)
 	def(&l.Bytes, 256<<20)
 	def(&l.Page, 10_000)
+	def(&l.PageSize, 4<<20)
 	def(&l.Body, 256<<10)
 	def(&l.Receipts, 64)
 	def(&l.Running, 4)
@@ -134,6 +144,11 @@ func (a *API) Register(g *edge.Guard) {
 	handle("GET /v1/streams/{stream}/tail", edge.Read, a.serveTail)
 	handle("GET /v1/receipts/{receipt}", edge.Write, a.serveReceipt)
 	handle("GET /v1/lag", edge.Read, a.serveLag)
+	if a.o.Viewer != nil {
+		handle("GET /v1/views", edge.Read, a.serveViews)
+		handle("GET /v1/views/{view}", edge.Read, a.serveView)
+		handle("GET /v1/views/{view}/rank", edge.Read, a.serveRank)
+	}
 }
 
 // refuseBody refuses a body where none belongs. While one is unread net/http does not notice that the client went away.
