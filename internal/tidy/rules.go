@@ -25,6 +25,7 @@ func House() Rules {
 			"internal/check/verify":  {"internal/check"},
 			"internal/dedup":         {"internal/failpoint", "internal/vfs"},
 			"internal/edge/edgetest": {"internal/edge"},
+			"internal/fold":          {"internal/jsonscan", "internal/predicate", "internal/sketch"},
 			"internal/disktest":      {"internal/load/child", "internal/load/probe"},
 			"internal/killtest":      {"internal/check", "internal/load/child", "internal/load/probe"},
 			"internal/predicate":     {"internal/jsonscan"},
