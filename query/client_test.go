@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"penstock"
 	"penstock/client"
 	"penstock/eventlog/memory"
 )
@@ -90,5 +92,54 @@ func TestClientQueries(t *testing.T) {
 	}
 	if s := result.Summary(); n != 3 || s.RowCount != 3 || s.Truncated || s.AsOf == "" || len(result.Columns()) != len(columns) {
 		t.Errorf("%d rows, %+v", n, s)
+	}
+}
+
+// TestClientViews joins the two sides.
+func TestClientViews(t *testing.T) {
+	v := newViewer(77)
+	v.board = []penstock.Standing{{Rank: 1, Member: "ada", Score: bigInt("9007199254740993")}, {Rank: 2, Member: "bob/é", Score: penstock.Number("1.20")}}
+	w := startViews(t, v, Limits{})
+	w.api.o.ViewStates = func(context.Context) ([]penstock.ViewStatus, error) {
+		return []penstock.ViewStatus{{Name: "best", State: penstock.ViewBuilding, Eta: 1.5}}, nil
+	}
+	c, err := client.New(client.Options{URL: "http://localhost", HTTP: w.client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states, err := c.Views(t.Context())
+	if err != nil || len(states) != 1 || states[0].Name != "best" || states[0].Eta != 1.5 {
+		t.Errorf("%v, %v", states, err)
+	}
+	for _, order := range []string{"", "clicks", "-clicks"} {
+		all := walk(t, w, ofView+"order="+order, 1000)
+		var got []string
+		pages := c.ViewPages(t.Context(), client.ViewQuery{View: "clicks_per_link", Order: order, Limit: 10})
+		for page, err := range pages {
+			if err != nil || len(page.Columns) != len(viewColumns) || page.AsOf == "" {
+				t.Fatalf("%+v, %v", page, err)
+			}
+			for _, row := range page.Rows {
+				got = append(got, string(row))
+			}
+		}
+		if !slices.Equal(got, all) {
+			t.Errorf("by %q: %d rows, want %d", order, len(got), len(all))
+		}
+	}
+	where := client.ViewQuery{View: "clicks_per_link", Where: map[string]string{"link": "ä b/&\"\n'", "country": "0"}, From: "1000000000", To: "2001-09-09T01:47:40Z", Every: "all"}
+	if page, err := c.View(t.Context(), where); err != nil || len(page.Rows) != 1 || page.Cursor != "" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	r, err := c.Rank(t.Context(), client.RankQuery{View: "best", Member: "bob/é", Around: 1})
+	if err != nil || r.Rank != 2 || len(r.Rows) != 2 || string(r.Rows[0].Score) != "9007199254740993" || string(r.Score) != "1.20" || r.AsOf == "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := c.Rank(t.Context(), client.RankQuery{View: "best", Member: "eve"}); !penstock.Is(err, penstock.NotFound) {
+		t.Error(err)
+	}
+	v.fail = penstock.Errorf(penstock.Unavailable, "ask view", "it is being built")
+	if _, err := c.View(t.Context(), client.ViewQuery{View: "best"}); !penstock.Is(err, penstock.Unavailable) {
+		t.Error(err)
 	}
 }
