@@ -2,6 +2,7 @@ package main
 
 import (
 	"io/fs"
+	"reflect"
 	"time"
 
 	"penstock"
@@ -32,7 +33,7 @@ type Config struct {
 	// Streams maps the name of a stream to how its events are read and kept.
 	Streams map[string]StreamConfig `yaml:"streams"`
 	// Views maps the name of a read model to its definition.
-	Views any `yaml:"views" later:"read models"`
+	Views map[string]ViewConfig `yaml:"views"`
 	// Limits bounds what one client may ask of the door.
 	Limits LimitsConfig `yaml:"limits"`
 	// Apps lists the applications that run on top.
@@ -119,6 +120,42 @@ type DedupConfig struct {
 	off bool // written as that one word; the others are then 0
 }
 
+// ViewConfig defines a read model: what the measures say of each group of a stream's rows.
+type ViewConfig struct {
+	// Stream is the name of a stream that the file has, too.
+	Stream string `yaml:"stream" jsonschema:"required"`
+	// Where is a condition in the spelling of SQL; only rows of which it is true count. All do if it is empty.
+	Where string `yaml:"where"`
+	// Group lists by what rows are grouped: columns of the stream, id, key, received_at, or paths into the event. All rows are one group if there is none.
+	Group []string `yaml:"group"`
+	// Window is the length of windows of event time: at least 1s, a part of a day or whole days. Without it there are none.
+	Window Duration `yaml:"window"`
+	// Measures maps the name of a figure to how it is made: count, sum(x), min(x), max(x), avg(x), unique(x), quantile(x, 0.95), top(x, 100), latest(x), first(x).
+	Measures MeasuresConfig `yaml:"measures"`
+	// Leaderboard ranks members by a score, in place of group, window and measures.
+	Leaderboard LeaderboardConfig `yaml:"leaderboard"`
+	// Keep is how long a window stays, by its time, or without windows a group after its last change; 0 is for ever.
+	Keep Duration `yaml:"keep"`
+	// Repair is how often to recount and report what differs, at least 1m; 0 is only when asked.
+	Repair Duration `yaml:"repair"`
+	// From is start: a new view first counts what is stored; or now: it counts only what comes.
+	From string `yaml:"from"`
+}
+
+// MeasuresConfig has the measures of a view in the order of the file.
+type MeasuresConfig []MeasureConfig
+
+// MeasureConfig is a measure: the name of its column, and how it is made.
+type MeasureConfig struct{ Name, Text string }
+
+// LeaderboardConfig says who is ranked, and by what.
+type LeaderboardConfig struct {
+	// Member is the column or path that says who is ranked.
+	Member string `yaml:"member" jsonschema:"required"`
+	// Score is max(x), sum(x) or latest(x), of numbers; last(x) is latest(x).
+	Score string `yaml:"score" jsonschema:"required"`
+}
+
 // LimitsConfig bounds requests. A request beyond a limit is refused by name.
 type LimitsConfig struct {
 	// Body is the largest body of a request, on the wire and decoded alike.
@@ -158,6 +195,26 @@ func defaultStream() StreamConfig {
 	}
 }
 
+// The values of from.
+const (
+	fromStart = "start"
+	fromNow   = "now"
+)
+
+// defaultView returns what holds for a view where its entry says nothing.
+func defaultView() ViewConfig { return ViewConfig{From: fromStart} }
+
+// usualItem returns what holds for an entry of a mapping or a list where it says nothing.
+func usualItem(t reflect.Type) reflect.Value {
+	switch t {
+	case reflect.TypeFor[StreamConfig]():
+		return reflect.ValueOf(defaultStream())
+	case reflect.TypeFor[ViewConfig]():
+		return reflect.ValueOf(defaultView())
+	}
+	return reflect.Zero(t)
+}
+
 // short reads the form in which the URL stands alone.
 func (l *LogConfig) short(text string) error {
 	l.URL = text
@@ -169,6 +226,9 @@ func (c *ColumnConfig) short(text string) error {
 	c.Type = text
 	return nil
 }
+
+// scan refuses a text in place of the mapping.
+func (m *MeasuresConfig) scan(string) error { return errShape("a mapping such as {rows: count}") }
 
 // short reads the word off.
 func (d *DedupConfig) short(text string) error {

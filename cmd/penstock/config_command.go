@@ -84,7 +84,11 @@ func (p *program) printValidated(file string, c *Config, err error) error {
 	for _, w := range warnings {
 		fmt.Fprintln(p.stderr, "warning: "+w)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%s is valid (streams: %d, tokens: %d)\n", file, len(c.Streams), len(c.Tokens))
+	views := ""
+	if len(c.Views) > 0 {
+		views = fmt.Sprintf("views: %d, ", len(c.Views))
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s is valid (streams: %d, %stokens: %d)\n", file, len(c.Streams), views, len(c.Tokens))
 	return err
 }
 

@@ -117,11 +117,12 @@ func (c *Config) cluster() clusterFile {
 
 // warnings returns what is allowed and still deserves a word.
 func (c *Config) warnings() []string {
+	all := c.lookalikes()
 	host := c.Listen[:max(0, strings.LastIndexByte(c.Listen, ':'))]
-	if isLoopback(strings.Trim(host, "[]")) || c.TLS != (TLSConfig{}) {
-		return nil
+	if !isLoopback(strings.Trim(host, "[]")) && c.TLS == (TLSConfig{}) {
+		all = append(all, "listen: "+c.Listen+" speaks plain HTTP: tokens can be read on the way, unless something before it ends TLS")
 	}
-	return []string{"listen: " + c.Listen + " speaks plain HTTP: tokens can be read on the way, unless something before it ends TLS"}
+	return all
 }
 
 // cause returns the text behind the operation of an error, for places that name the subject themselves.

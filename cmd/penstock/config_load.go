@@ -17,6 +17,7 @@ type settings struct {
 	optional bool                        // a file that is not there counts as empty
 	env      func(string) (string, bool) // nil: none. PENSTOCK_LOG_KEEP sets log.keep
 	flags    map[string]string           // the path of a setting, such as listen or log.url, to its value
+	serves   bool                        // a server is to run with it: what is not built yet is refused
 }
 
 // loadConfig returns the configuration in force: flags before environment before file before defaults. It fails with
@@ -33,6 +34,9 @@ func loadConfig(s settings) (*Config, error) {
 	wrong = append(wrong, c.readEnv(s.env)...)
 	wrong = append(wrong, c.readFlags(s.flags)...)
 	wrong = append(wrong, c.Validate(wrong)...)
+	if s.serves {
+		wrong = append(wrong, c.refuseViews()...)
+	}
 	if err := wrong.err(); err != nil {
 		return nil, penstock.Wrap(penstock.Invalid, "read configuration", err)
 	}
@@ -59,7 +63,7 @@ func (c *Config) readFile(s settings) (mistakes, error) {
 }
 
 // readEnv sets every setting that has a variable: its path in capitals, with _ for the dots, behind PENSTOCK_.
-// A list is separated by spaces. Streams and tokens have no variables; other PENSTOCK_ variables are not ours to judge,
+// A list is separated by spaces. Streams, views and tokens have no variables; other PENSTOCK_ variables are not ours to judge,
 // since supervisors set some of their own.
 func (c *Config) readEnv(env func(string) (string, bool)) mistakes {
 	var wrong mistakes
@@ -108,7 +112,7 @@ func (c *Config) set(path string, v reflect.Value, text string, from source) mis
 	return nil
 }
 
-// leaves returns the settings outside of streams and tokens, by path.
+// leaves returns the settings outside of streams, views and tokens, by path.
 func (c *Config) leaves() map[string]reflect.Value {
 	all := map[string]reflect.Value{}
 	var walk func(path string, v reflect.Value)

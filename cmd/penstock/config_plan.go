@@ -56,7 +56,7 @@ func newConfigPlanCommand(p *program) *cobra.Command {
 		Short: "Says what a changed file would do",
 		Long: `Says what a changed file would do: which streams and columns come, change and go, what waits for the next start, and what
 would be refused. It compares the file with the running server at --url, with the data directory that it names, and with
-the file in force, if --old names that. Exit status 1 if something would be refused.`,
+the file in force, if --old names that; views with that alone. Exit status 1 if something would be refused.`,
 		Example: "  penstock config plan new.yaml --old penstock.yaml\n  penstock config plan --offline",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -162,6 +162,7 @@ func (pl *plan) withFile(name string, present *Config) {
 		pl.note("tokens", atOnce, "%d tokens (were %d)", len(pl.file.Tokens), len(present.Tokens))
 	}
 	pl.streams(present.streams(), nil)
+	pl.views(present)
 }
 
 // withServer compares with the streams of a server and, where it tells it, with its identity.

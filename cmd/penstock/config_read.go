@@ -101,6 +101,10 @@ func (r *reader) value(path string, node ast.Node, v reflect.Value) {
 		r.scalar(path, node, v, text)
 		return
 	}
+	if list, ok := v.Addr().Interface().(*MeasuresConfig); ok {
+		r.measures(path, node, list)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		r.structure(path, node, v)
@@ -230,13 +234,23 @@ func (r *reader) mapping(path string, node ast.Node, v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	for _, e := range r.entries(path, node) {
 		item := reflect.New(v.Type().Elem()).Elem()
-		if s, ok := item.Addr().Interface().(*StreamConfig); ok {
-			*s = defaultStream()
-		}
+		item.Set(usualItem(item.Type()))
 		at := join(path, e.key)
 		r.value(at, e.value, item)
 		r.config.sources[at] = r.source(e.node)
 		v.SetMapIndex(reflect.ValueOf(e.key), item)
+	}
+}
+
+// measures reads a mapping whose order counts.
+func (r *reader) measures(path string, node ast.Node, list *MeasuresConfig) {
+	*list = nil
+	for _, e := range r.entries(path, node) {
+		m := MeasureConfig{Name: e.key}
+		at := join(path, e.key)
+		r.value(at, e.value, reflect.ValueOf(&m.Text).Elem())
+		r.config.sources[at] = r.source(e.node)
+		*list = append(*list, m)
 	}
 }
 

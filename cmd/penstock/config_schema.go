@@ -66,10 +66,7 @@ func shapeNested(defs jsonschema.Definitions, usual reflect.Value) {
 		v, t := usual.FieldByIndex(f.Index), f.Type
 		if t.Kind() == reflect.Map || t.Kind() == reflect.Slice {
 			t = t.Elem()
-			v = reflect.Zero(t)
-		}
-		if t == reflect.TypeFor[StreamConfig]() {
-			v = reflect.ValueOf(defaultStream())
+			v = usualItem(t)
 		}
 		def := defs[t.Name()]
 		if t.Kind() != reflect.Struct || def == nil {
@@ -89,8 +86,8 @@ func shapeNested(defs jsonschema.Definitions, usual reflect.Value) {
 	}
 }
 
-// shapeProperties takes out of a mapping what is not built, and adds the defaults, and the rule for the names of streams
-// and columns.
+// shapeProperties takes out of a mapping what is not built, and adds the defaults, and the rule for the names of streams,
+// columns and views.
 func shapeProperties(schema *jsonschema.Schema, usual reflect.Value) {
 	for _, f := range fieldsOf(usual.Type()) {
 		name, v := f.Tag.Get("yaml"), usual.FieldByIndex(f.Index)
@@ -149,6 +146,10 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return either(number, text(`[0-9.]+ *[KMG]?`))
 	case reflect.TypeFor[int]():
 		return either(number, text(`[0-9]+`))
+	case reflect.TypeFor[MeasuresConfig]():
+		return &jsonschema.Schema{
+			Type: "object", PropertyNames: &jsonschema.Schema{Pattern: columnName.String()}, AdditionalProperties: text(` *[A-Za-z]+ *(\(.*\))? *`),
+		}
 	case reflect.TypeFor[[]string]():
 		item := &jsonschema.Schema{Type: "string"}
 		return either(item, &jsonschema.Schema{Type: "array", Items: item})

@@ -52,6 +52,9 @@ func TestSchemaAcceptsWhatTheReaderDoes(t *testing.T) {
 		"store: [duckdb:a, duckdb:b]\npartitions: ${N}\nlog: {keep: 1d12h, max: \"${MAX:1GiB}\"}",
 		"limits: {body: 8 MiB, event: 1.5KiB, batch: \"10\", in_flight: 8388608}",
 		"tls: {cert: a, key: b}\nstreams: {a: {columns: {b: \"decimal(1,1)\", c: {type: text}}, dedup: off, on_poison: halt_key}, b: {dedup: {window: 24h}}, c: {dedup: {window: 1s, max_ids: 10G}}}",
+		viewsFile,
+		"views: {a: {stream: b, measures: {n: \"${N}\"}, group: link}}",
+		"views:",
 		exampleOfTemplate(),
 	} {
 		if err := schema.Validate(asJSON(t, text)); err != nil {
@@ -66,7 +69,10 @@ func TestSchemaRefuses(t *testing.T) {
 		"strems: {}", "log: {kep: 1h}", "streams: {a: {colums: {}}}", "streams: {a: {columns: {b: {typ: text}}}}", "limits: {bodies: 1}",
 		"tokens: [{name: a, scopes: [read]}]", "tls: {ca: x}", "cluster: {name: x}",
 		"streams: {Clicks: {}}", "streams: [clicks]", "streams: {a: {columns: {B: text}}}", "partitions: many", "partitions: -1", "limits: {body: lots}",
-		"log: {keep: 3 weeks}", "listen: [a]", "streams: {a: {dedup: on}}", "views: {a: {}}", "strict: x", "apps: [shortener]",
+		"log: {keep: 3 weeks}", "listen: [a]", "streams: {a: {dedup: on}}", "views: {a: {}}", "views: {A: {stream: b}}", "views: {a: {stream: b, widow: 1m}}",
+		"views: {a: {stream: b, measures: [count]}}", "views: {a: {stream: b, measures: {n: sum x}}}", "views: {a: {stream: b, measures: {N: count}}}",
+		"views: {a: {stream: b, window: 3 weeks}}", "views: {a: {stream: b, leaderboard: {member: c}}}", "views: {a: {stream: b, leaderboard: {score: c}}}",
+		"strict: x", "apps: [shortener]",
 		"streams: {a: {dedup: {window: 24 hours}}}", "streams: {a: {dedup: {max_ids: lots}}}", "streams: {a: {dedup: {ids: 5}}}",
 	} {
 		if err := schema.Validate(asJSON(t, text)); err == nil {
@@ -133,7 +139,10 @@ func TestTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(example.Streams["clicks"].Columns) != 4 || example.Streams["clicks"].Durability != "memory" || example.Limits != defaultConfig().Limits {
+	if len(example.views()) != 2 || len(example.warnings()) != 0 {
+		t.Errorf("views %+v, warnings %q", example.views(), example.warnings())
+	}
+	if len(example.Streams["clicks"].Columns) != 5 || example.Streams["clicks"].Durability != "memory" || example.Limits != defaultConfig().Limits {
 		t.Errorf("%+v", example)
 	}
 }

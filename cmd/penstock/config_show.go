@@ -88,6 +88,10 @@ func (w *settingWalk) structure(path string, v, usual reflect.Value) {
 				continue
 			}
 			w.structure(at, field, def)
+		case field.Type() == reflect.TypeFor[MeasuresConfig]():
+			for _, m := range field.Interface().(MeasuresConfig) {
+				w.all = append(w.all, shownSetting{join(at, m.Name), m.Text, w.config.source(join(at, m.Name)).String()})
+			}
 		case field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct:
 			for i := range field.Len() {
 				w.structure(fmt.Sprintf("%s[%d]", at, i), field.Index(i), reflect.Zero(field.Type().Elem()))
@@ -110,7 +114,7 @@ func shorthandOf(v reflect.Value) (string, bool) {
 	return s.shorthand()
 }
 
-// mapping adds the entries of streams and columns in the order of their names.
+// mapping adds the entries of streams, columns and views in the order of their names.
 func (w *settingWalk) mapping(path string, v reflect.Value) {
 	names := make([]string, 0, v.Len())
 	for _, key := range v.MapKeys() {
@@ -118,11 +122,7 @@ func (w *settingWalk) mapping(path string, v reflect.Value) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		usual := reflect.Zero(v.Type().Elem())
-		if usual.Type() == reflect.TypeFor[StreamConfig]() {
-			usual = reflect.ValueOf(defaultStream())
-		}
-		w.structure(join(path, name), v.MapIndex(reflect.ValueOf(name)), usual)
+		w.structure(join(path, name), v.MapIndex(reflect.ValueOf(name)), usualItem(v.Type().Elem()))
 	}
 }
 

@@ -127,11 +127,18 @@ func TestDefaultsAreValid(t *testing.T) {
 
 // TestMistakes gives each mistake a file and the lines that it must be answered with.
 func TestMistakes(t *testing.T) {
-	text, err := os.ReadFile("testdata/mistakes.txt")
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"testdata/mistakes.txt", "testdata/view_mistakes.txt"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkMistakes(t, string(text))
 	}
-	for scenario := range strings.SplitSeq(string(text), "\n====\n") {
+}
+
+func checkMistakes(t *testing.T, text string) {
+	t.Helper()
+	for scenario := range strings.SplitSeq(text, "\n====\n") {
 		file, want, ok := strings.Cut(scenario, "\n----\n")
 		if !ok {
 			t.Fatalf("no ---- in %q", scenario)
@@ -229,6 +236,7 @@ func TestUnits(t *testing.T) {
 
 func FuzzReadConfig(f *testing.F) {
 	f.Add([]byte(wholeFile))
+	f.Add([]byte(viewsFile))
 	f.Add([]byte("a: &x [*x, {b: !!str c}]\n? [k]\n: v\nstreams: {<<: *x, clicks: {columns: [1]}}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c := defaultConfig()
@@ -240,6 +248,7 @@ func FuzzReadConfig(f *testing.F) {
 		wrong = append(wrong, c.Validate(wrong)...)
 		if wrong.err() == nil {
 			c.streams()
+			c.views()
 		}
 	})
 }

@@ -41,6 +41,7 @@ var builtIn = [...]string{"id", "key", "time", "received_at", "data", "_partitio
 // checker collects what is wrong with a configuration that was read.
 type checker struct {
 	c     *Config
+	known mistakes // that reading found
 	wrong mistakes
 }
 
@@ -51,7 +52,7 @@ func (k *checker) note(path, format string, args ...any) {
 // Validate returns every mistake in the values, besides those that reading found already: a path among known is not
 // judged again.
 func (c *Config) Validate(known mistakes) mistakes {
-	k := &checker{c: c}
+	k := &checker{c: c, known: known}
 	k.access()
 	k.cluster()
 	k.backends()
@@ -60,9 +61,15 @@ func (c *Config) Validate(known mistakes) mistakes {
 		k.stream(name, c.Streams[name])
 	}
 	k.typedStreams()
+	k.views()
 	return slices.DeleteFunc(k.wrong, func(m mistake) bool {
-		return slices.ContainsFunc(known, func(o mistake) bool { return o.path == m.path })
+		return k.isKnown(m.path)
 	})
+}
+
+// isKnown reports whether reading found a mistake of the setting at path.
+func (k *checker) isKnown(path string) bool {
+	return slices.ContainsFunc(k.known, func(m mistake) bool { return m.path == path })
 }
 
 // access checks who may reach the API and with what.
