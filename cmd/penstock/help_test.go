@@ -26,7 +26,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 		}
 	}
 	walk(newRootCommand(&program{env: envOf(nil)}))
-	for _, line := range []string{"send", "tail", "sql", "lag", "audit", "dlq ls", "dlq show", "dlq replay", "dlq drop", "log verify", "log dump", "config init", "config validate", "config plan", "config show", "config schema"} {
+	for _, line := range []string{"send", "tail", "sql", "view ls", "view show", "view rank", "lag", "audit", "dlq ls", "dlq show", "dlq replay", "dlq drop", "log verify", "log dump", "config init", "config validate", "config plan", "config show", "config schema"} {
 		o := offlineCommand(t, append(strings.Fields(line), "--help")...)
 		if o.status != exitDone || !strings.Contains(o.stdout, "\nExamples:\n  penstock "+line) && !strings.Contains(o.stdout, "\n  penstock "+line) {
 			t.Errorf("%s: %+v", line, o)

@@ -27,6 +27,7 @@ var commands = [...]func(*program) *cobra.Command{
 	newSendCommand,
 	newTailCommand,
 	newSQLCommand,
+	newViewCommand,
 	newLagCommand,
 	newAuditCommand,
 	newLettersCommand,

@@ -64,6 +64,7 @@ type engine struct {
 	broken   chan error      // has why a shard needs a new process
 	database *embedded.Database
 	store    penstock.Store
+	viewer   penstock.Viewer // nil: there are no views
 	pumps    []*pump
 	closers  []closer
 }

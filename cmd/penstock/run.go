@@ -103,6 +103,7 @@ func (s *server) openQuery() {
 		Streams:    s.readable,
 		Counts:     s.streamCounts,
 		Lag:        s.lag,
+		Viewer:     s.viewer,
 		Trace:      s.queryTrace(),
 	})
 	s.query.Register(s.guard)
