@@ -72,11 +72,11 @@ func (c *compiler) measure(of *penstock.Measure) (measure, error) {
 		m.choose()
 		return m, nil
 	}
-	if err := checkMeasure(of); err != nil {
-		return m, err
-	}
 	var err error
 	if m.of, err = c.field(of.Of); err != nil {
+		return m, err
+	}
+	if err := checkMeasure(of); err != nil {
 		return m, err
 	}
 	m.shape = shapeOf(of.Of.Type)
