@@ -153,6 +153,36 @@ func TestQuantileEnds(t *testing.T) {
 	}
 }
 
+// BenchmarkQuantileError reports the largest error of 999 quantiles of log-normal numbers, which go through 64 states.
+func BenchmarkQuantileError(b *testing.B) {
+	for n := 10; n <= 10_000_000; n *= 10 {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				r, parts, numbers, worst := rand.New(rand.NewPCG(1, 2)), make([]Quantile, 64), make([]float64, n), 0.0
+				for i := range numbers {
+					numbers[i] = 20 * math.Exp(r.NormFloat64())
+					parts[i%len(parts)].Add(numbers[i])
+				}
+				states := make([][]byte, len(parts))
+				for i := range parts {
+					states[i] = state(&parts[i])
+				}
+				all := mergeAll(b, states, r)
+				slices.Sort(numbers)
+				for p := 1; p < 1000; p++ {
+					got, err := QuantileAt(all, float64(p)/1000)
+					if err != nil {
+						b.Fatal(err)
+					}
+					worst = max(worst, math.Abs(got/numbers[(p*n+999)/1000-1]-1))
+				}
+				b.ReportMetric(100*worst, "%largest")
+				b.ReportMetric(float64(len(all)), "B/state")
+			}
+		})
+	}
+}
+
 func BenchmarkQuantileAdd(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	numbers := make([]float64, 20_000)
