@@ -247,8 +247,7 @@ func FuzzReadConfig(f *testing.F) {
 		wrong := c.readText("p.yaml", text, noFiles)
 		wrong = append(wrong, c.Validate(wrong)...)
 		if wrong.err() == nil {
-			c.streams()
-			c.views()
+			checkFolded(t, c)
 		}
 	})
 }

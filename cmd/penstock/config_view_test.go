@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/fold"
 	"penstock/internal/predicate"
 	"penstock/internal/sketch"
 )
@@ -116,6 +117,18 @@ func TestViews(t *testing.T) {
 	}
 	if w := c.warnings(); len(w) != 0 {
 		t.Errorf("warnings %q", w)
+	}
+	checkFolded(t, c)
+}
+
+// checkFolded holds that a view that the configuration takes can be counted.
+func checkFolded(t *testing.T, c *Config) {
+	t.Helper()
+	for _, s := range c.streams() {
+		mine := slices.DeleteFunc(c.views(), func(v penstock.View) bool { return v.Stream != s.Name })
+		if _, err := fold.Compile(s, mine); err != nil {
+			t.Errorf("a store would refuse them: %v", err)
+		}
 	}
 }
 
