@@ -34,7 +34,7 @@ type counter struct {
 }
 
 // most is how much weight the key can have had.
-func (c *counter) most() uint64 { return plus(c.counted, c.unsure) }
+func (a *counter) most() uint64 { return plus(a.counted, a.unsure) }
 
 // An Item is a key of the result. Its weight is at least Count and at most Count + Error.
 type Item struct {
