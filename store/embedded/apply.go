@@ -154,13 +154,18 @@ func (s *shard) sheets() []*sheet {
 	for _, e := range s.encoders {
 		all = append(all, &e.sheet)
 	}
-	return all
+	return append(all, s.modelSheets()...)
 }
 
 // forget clears the sheets for the next batch.
 func (s *shard) forget() {
 	for _, one := range s.sheets() {
 		one.reset()
+	}
+	for _, f := range s.foldings {
+		if f != nil {
+			f.Reset()
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"penstock"
+	"penstock/internal/fold"
 	"penstock/internal/jsonscan"
 )
 
@@ -120,7 +121,7 @@ func (c *column) cell(t penstock.ColumnType, v jsonscan.Cell) {
 	switch {
 	case v.Null:
 		c.null()
-	case t == penstock.Text || t == penstock.JSON:
+	case t == penstock.Text || t == penstock.JSON || t == fold.Blob:
 		c.text(v.Bytes)
 	case t == penstock.Double:
 		c.float64(v.Float)

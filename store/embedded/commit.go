@@ -46,8 +46,11 @@ func (p *posting) tables() ([]*sheet, error) {
 		if !slices.Contains(all, &e.sheet) {
 			all = append(all, &e.sheet)
 		}
+		if _, err := p.shard.folding(p.streams[streamKey{b.Tenant, b.Stream}]); err != nil {
+			return nil, err
+		}
 	}
-	return append(all, p.shard.ledger.sheets()...), nil
+	return slices.Concat(all, p.shard.ledger.sheets(), p.shard.modelSheets()), nil
 }
 
 // writing is a transaction that a posting's rows go into.

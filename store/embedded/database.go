@@ -25,10 +25,11 @@ type Database struct {
 
 	partitioner penstock.Partitioner
 
-	streams atomic.Pointer[registry]
-	hidden  atomic.Pointer[cutoffs]
-	removed atomic.Int64 // files, as views no longer show them
-	unshown atomic.Bool  // a file may be there that the views do not show
+	streams    atomic.Pointer[registry]
+	shownViews atomic.Pointer[shownViews]
+	hidden     atomic.Pointer[cutoffs]
+	removed    atomic.Int64 // files, as views no longer show them
+	unshown    atomic.Bool  // a file may be there that the views do not show
 
 	declaring sync.Mutex // one change of streams, files or views at a time
 
@@ -97,6 +98,7 @@ func (d *Database) open(ctx context.Context) error {
 	d.streams.Store(&known)
 	d.declared = known
 	d.hidden.Store(&cutoffs{})
+	d.shownViews.Store(&shownViews{})
 	if err := d.share(ctx, known); err != nil {
 		return err
 	}
@@ -106,6 +108,12 @@ func (d *Database) open(ctx context.Context) error {
 	hidden, _ := d.cutoffs(d.logTime())
 	d.hidden.Store(&hidden)
 	if err := d.viewAll(ctx); err != nil {
+		return err
+	}
+	if err := d.shareModels(ctx); err != nil {
+		return err
+	}
+	if err := d.showModels(ctx); err != nil {
 		return err
 	}
 	return d.Declare(ctx, d.o.Streams)

@@ -37,6 +37,9 @@ func openEngine(ctx context.Context, dir string, o Options) (*engine, error) {
 	if err := conn.exec(ctx, settings(dir, o)...); err != nil {
 		return nil, errors.Join(penstock.Wrap(penstock.Internal, op, err), e.close())
 	}
+	if err := registerSketches(conn.Conn); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
 	if err := registerPartition(conn.Conn, penstock.NewPartitioner(o.Cluster)); err != nil {
 		return nil, errors.Join(err, e.close())
 	}

@@ -157,6 +157,16 @@ func (s *shard) createFile(ctx context.Context, f *file, streams []registered) e
 		if err := tables.put(ctx, c, f, streams); err != nil {
 			return err
 		}
+		for _, m := range s.keptModels().sorted() {
+			create, err := m.create(f)
+			if err != nil {
+				return err
+			}
+			if err := c.exec(ctx, create...); err != nil {
+				return err
+			}
+			tables[modelsTable], tables[modelTable(m.ID)] = nil, nil
+		}
 		if err := s.begin(ctx, f); err != nil {
 			return err
 		}
@@ -268,7 +278,7 @@ func (f *file) load(ctx context.Context, c conn) (identity, error) {
 // looks into the views of all catalogs, those that batches come through among them.
 func (f *file) loadTables(ctx context.Context, c conn) error {
 	rows, err := c.QueryContext(ctx, "SELECT table_name FROM duckdb_tables() WHERE database_name = ?"+
-		" AND (table_name = 'events' OR regexp_full_match(table_name, 's[0-9]+'))", f.alias)
+		" AND (table_name IN ('events', 'models') OR regexp_full_match(table_name, '[sv][0-9]+'))", f.alias)
 	if err != nil {
 		return err
 	}
@@ -286,6 +296,9 @@ func (f *file) loadTables(ctx context.Context, c conn) error {
 	}
 	tables := columnsByTable{}
 	for _, name := range names {
+		if tables[name] = nil; name == modelsTable || name[0] == 'v' {
+			continue // nobody declares columns of theirs
+		}
 		if tables[name], err = f.readColumns(ctx, c, name); err != nil {
 			return err
 		}

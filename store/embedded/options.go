@@ -29,6 +29,7 @@ type Options struct {
 	Period     time.Duration  // of log time that a file holds at most; default a day
 	Idle       time.Duration  // after its last commit, at which Retain makes a shard safe that rests; default 10 s
 	Letters    fate.Limits    // of each shard
+	MergeRows  int64          // states of a view that batches leave behind until they are merged; default 50,000
 	QueryRows  int            // that a query returns at most; default 100,001, so that whoever cuts at 100,000 knows it
 
 	Trace Trace
@@ -81,6 +82,7 @@ const (
 	defaultPeriod                    = 24 * time.Hour
 	defaultQueryRows                 = 100_001
 	defaultIdle                      = 10 * time.Second
+	defaultMergeRows                 = 50_000
 	maxTypedStreams                  = 100 // streams with declared columns: each costs a table in every commit
 	maxFiles                         = 100 // of a shard, before files hold more than a period
 )
@@ -91,6 +93,7 @@ func (o Options) withDefaults() Options {
 	def(&o.FileRows, defaultFileRows)
 	def(&o.Period, defaultPeriod)
 	def(&o.QueryRows, defaultQueryRows)
+	def(&o.MergeRows, defaultMergeRows)
 	def(&o.Idle, defaultIdle)
 	if o.LogFirst == nil {
 		o.LogFirst = func() (penstock.Positions, error) { return penstock.Positions{}, nil }

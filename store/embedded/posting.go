@@ -27,6 +27,7 @@ type posting struct {
 	stream       penstock.Stream
 	sums         checksum.Stream
 	to           *encoder
+	fold         *folding // nil: no view counts the stream's rows
 	rows         int64
 	indexed      bool // the identity of the record in hand was not seen before
 
@@ -128,7 +129,10 @@ func (p *posting) use(tenant, name string) error {
 	p.stream = penstock.Stream{Name: name, Dedup: p.known.Dedup, HaltKey: p.known.HaltKey}
 	p.sums = p.shard.sums.Stream(tenant, name)
 	var err error
-	p.to, err = p.shard.encoder(p.known)
+	if p.to, err = p.shard.encoder(p.known); err != nil {
+		return err
+	}
+	p.fold, err = p.shard.folding(p.known)
 	return err
 }
 
@@ -143,6 +147,11 @@ func (p *posting) count() {
 // close puts the lanes and producers that changed on the ledger.
 func (p *posting) close() {
 	p.count()
+	for _, f := range p.shard.foldings {
+		if f != nil {
+			f.write()
+		}
+	}
 	added := map[penstock.Lane]int64{}
 	for one := range p.ids.Added() {
 		added[one.Lane] = one.Next - one.First
@@ -224,6 +233,9 @@ func (p *posting) Row(r *penstock.Record) *penstock.Condemned {
 		return condemned(err)
 	}
 	p.rows++
+	if p.fold != nil {
+		p.fold.Add(r)
+	}
 	return nil
 }
 

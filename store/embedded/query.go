@@ -17,12 +17,17 @@ import (
 
 // Query implements penstock.Querier.
 func (d *Database) Query(ctx context.Context, q penstock.Query) (penstock.Rows, error) {
+	return d.ask(ctx, func(ctx context.Context, r *rows) error { return d.start(ctx, q, r) })
+}
+
+// ask starts a statement in a thread that yields to others.
+func (d *Database) ask(ctx context.Context, start func(context.Context, *rows) error) (penstock.Rows, error) {
 	ctx, end := d.running.begin(ctx)
 	for {
 		removed := d.removed.Load()
 		r := &rows{ctx: ctx, end: end}
 		var err error
-		behind(func() { err = d.start(ctx, q, r) })
+		behind(func() { err = start(ctx, r) })
 		if err == nil {
 			r.finish()
 			return r, nil
@@ -42,13 +47,9 @@ func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
 	if err != nil {
 		return err
 	}
-	if r.conn, err = d.engine.conn(ctx); err != nil {
+	if err := r.begin(ctx, d.engine); err != nil {
 		return err
 	}
-	if err := r.conn.exec(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
-		return err
-	}
-	r.began = true
 	known := d.known()
 	checked, err := checkStatement(ctx, r.conn.Conn, q.SQL, known)
 	if err != nil {
@@ -68,12 +69,28 @@ func (d *Database) start(ctx context.Context, q penstock.Query, r *rows) error {
 	if ctx, err = d.withSystemRows(ctx, checked.Tables); err != nil {
 		return err
 	}
+	return r.run(ctx, limited, args)
+}
+
+// begin opens a connection with a transaction that only reads.
+func (r *rows) begin(ctx context.Context, e *engine) error {
+	var err error
+	if r.conn, err = e.conn(ctx); err != nil {
+		return err
+	}
+	err = r.conn.exec(ctx, "BEGIN TRANSACTION READ ONLY")
+	r.began = err == nil
+	return err
+}
+
+// run runs a statement that was checked, or that no user wrote.
+func (r *rows) run(ctx context.Context, statement string, args []any) error {
 	return r.conn.Raw(func(raw any) error {
 		a, err := duckdb.NewArrowFromConn(raw.(driver.Conn))
 		if err != nil {
 			return err
 		}
-		if r.reader, err = a.QueryContext(ctx, limited, args...); err == nil {
+		if r.reader, err = a.QueryContext(ctx, statement, args...); err == nil {
 			r.columns = columnsOf(r.reader.Schema())
 		}
 		return err
@@ -97,6 +114,9 @@ func (d *Database) known() map[string]bool {
 	all := map[string]bool{}
 	for key := range *d.streams.Load() {
 		all[key.name] = true
+	}
+	for name := range d.shownViews.Load().ready {
+		all[name] = true
 	}
 	for name := range d.systemTables() {
 		all["penstock."+name] = true

@@ -125,7 +125,7 @@ func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	s.files = s.files[1:]
 	s.mu.Unlock()
 	d.unshown.Store(true)
-	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx)); err != nil {
+	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx), d.showModels(ctx)); err != nil {
 		return err
 	}
 	d.unshown.Store(false)

@@ -32,6 +32,8 @@ type shard struct {
 	applying  sync.Mutex
 	conn      conn
 	encoders  map[tableName]*encoder
+	foldings  map[int32]*folding // by stream; nil: no view counts its rows
+	models    models             // changed under both locks
 	ledger    *ledger
 	ids       *dedup.Index            // replaced under both locks
 	complete  bool                    // ids has all that counts
@@ -42,6 +44,8 @@ type shard struct {
 	closed    bool
 	doubt     error // why it is not known what the newest file holds
 	committed time.Time
+
+	merging sync.Mutex // states of models are merged, or files removed
 
 	mu       sync.RWMutex
 	book     *fate.Book // changed under both locks
@@ -54,7 +58,7 @@ type shard struct {
 func newShard(d *Database, number int, spec ShardSpec) *shard {
 	s := &shard{
 		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
-		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, ledger: newLedger(),
+		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, ledger: newLedger(),
 		ordinals: map[penstock.Lane]int64{}, sums: checksum.NewHasher(d.o.Cluster), book: fate.New(d.o.Letters),
 		trail: trail{},
 	}

@@ -146,6 +146,9 @@ func (s *shard) read(ctx context.Context, f *file, newest bool) error {
 		return nil
 	}
 	s.known = registry{}
+	if s.models, err = f.loadModels(ctx, s.conn); err != nil {
+		return err
+	}
 	return f.loadStreams(ctx, s.conn, s.known)
 }
 

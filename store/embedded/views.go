@@ -128,7 +128,7 @@ func (d *Database) roll(ctx context.Context, s *shard, b penstock.Batch) error {
 		return nil
 	}
 	failpoint.Hit("file.dir-synced")
-	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx)); err != nil {
+	if err := errors.Join(d.viewShared(ctx), d.viewTyped(ctx), d.showModels(ctx)); err != nil {
 		return err
 	}
 	failpoint.Hit("file.viewed")

@@ -1,0 +1,97 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"penstock/internal/fold"
+)
+
+// Rows of batches are merged when there are Options.MergeRows of them, and what comes of it, with other such rows, when there is as much again
+// as a higher level has: so each state is merged about as often as the table has grown by mergeFactor.
+const mergeFactor = 4
+
+// levelFor returns the level of a merge that so many rows go into.
+func levelFor(rows, from int64) int {
+	level := 1
+	for size := from * mergeFactor; rows > size; size *= mergeFactor {
+		level++
+	}
+	return level
+}
+
+// due returns up to which level rows are to be merged, by how many each level has, which is the level of what comes of it, too; false
+// if nothing is due.
+func due(rows map[int]int64, from int64) (level int, ok bool) {
+	if rows[0] < from {
+		return 0, false
+	}
+	sum := rows[0]
+	for {
+		to := levelFor(sum, from)
+		var next int64
+		for l, n := range rows {
+			if l <= to {
+				next += n
+			}
+		}
+		if next == sum {
+			return to, true
+		}
+		sum = next
+	}
+}
+
+// mergeModels merges states of a model in the shard's newest file, if there is enough to merge, and reports whether it did. Batches go on meanwhile: they only
+// add rows, and what they add while this runs is left alone.
+func (s *shard) mergeModels(ctx context.Context, m model) (bool, error) {
+	s.merging.Lock()
+	defer s.merging.Unlock()
+	f := s.newest()
+	table := f.table(modelTable(m.ID))
+	if _, ok := f.columns(modelTable(m.ID)); !ok {
+		return false, nil
+	}
+	c, err := s.db.engine.conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer c.Close()
+	rows := map[int]int64{}
+	err = c.each(ctx, "SELECT "+levelColumn+", count(*) FROM "+table+" GROUP BY ALL", func(scan func(...any) error) error {
+		var level int
+		var n int64
+		err := scan(&level, &n)
+		rows[level] = n
+		return err
+	})
+	level, ok := due(rows, s.db.o.MergeRows)
+	if err != nil || !ok {
+		return false, err
+	}
+	return true, c.transaction(ctx, func() error { return c.exec(ctx, m.merge(table, level)...) })
+}
+
+// merge returns the statements that merge the rows of a table up to a level.
+func (m model) merge(table string, level int) []string {
+	by := []string{"_partition"}
+	for i := range m.View.Group {
+		by = append(by, groupName(i))
+	}
+	by = append(by, "_time")
+	columns := []string{"_partition", fmt.Sprint(level) + " AS " + levelColumn, "max(_changed) AS _changed", "_time"}
+	for i := range m.View.Group {
+		columns = append(columns, groupName(i))
+	}
+	for _, c := range fold.Columns(&m.View) {
+		columns = append(columns, merged(c)+" AS "+c.Name)
+	}
+	where := fmt.Sprintf(" WHERE %s <= %d", levelColumn, level)
+	return []string{
+		"CREATE OR REPLACE TEMP TABLE merging AS SELECT " + strings.Join(columns, ", ") + " FROM " + table + where + " GROUP BY " + strings.Join(by, ", "),
+		"DELETE FROM " + table + where,
+		"INSERT INTO " + table + " SELECT * FROM merging ORDER BY " + strings.Join(append(by[1:len(by):len(by)], by[0]), ", "),
+		"DROP TABLE merging",
+	}
+}

@@ -1,0 +1,140 @@
+package embedded
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"penstock"
+	"penstock/internal/fold"
+)
+
+// A model's table has a row for each group that a batch has changed, or that several such rows were merged to: place and time, the
+// group, the measures' states, and when it was last changed. docs/format/shard.md.
+
+// levelColumn says what a row is: 0 of a batch, higher ones of so many merges.
+const levelColumn = "_level"
+
+// groupName returns the name of a group's column in the table: users' names may be anything.
+func groupName(i int) string { return fmt.Sprintf("g%d", i) }
+
+// tableColumn is a column of a model's table.
+type tableColumn struct {
+	name string
+	penstock.Column
+}
+
+// columnsOf returns the columns of a model's table behind the partition, the level and the time.
+func (m model) columns() []tableColumn {
+	var all []tableColumn
+	for i, g := range m.View.Group {
+		all = append(all, tableColumn{groupName(i), g.Column})
+	}
+	for _, c := range fold.Columns(&m.View) {
+		all = append(all, tableColumn{c.Name, c.Column})
+	}
+	return all
+}
+
+// modelColumns returns a model's columns as CREATE TABLE has them.
+func modelColumns(m model) (string, error) {
+	var b strings.Builder
+	b.WriteString("_partition INTEGER, " + levelColumn + " INTEGER, _changed TIMESTAMPTZ, _time TIMESTAMPTZ")
+	for _, c := range m.columns() {
+		b.WriteString(", " + c.name + " " + sqlType(c.Column))
+	}
+	return b.String(), nil
+}
+
+func (m model) sheet() sheet {
+	fields := []arrow.Field{integerField("_partition"), integerField(levelColumn), arrowField("_changed", penstock.Timestamp, 0, 0),
+		arrowField("_time", penstock.Timestamp, 0, 0)}
+	bulk := 2
+	for i, c := range m.columns() {
+		field := arrowField(c.name, c.Type, c.Precision, c.Scale)
+		if c.Type == fold.Blob {
+			field.Type = arrow.BinaryTypes.Binary
+		}
+		if c.Type == fold.Blob || c.Type == penstock.Text && bulk == 2 {
+			bulk = 4 + i
+		}
+		fields = append(fields, field)
+	}
+	return newSheet(modelTable(m.ID), bulk, fields)
+}
+
+// folding folds the rows of one stream into deltas of its models.
+type folding struct {
+	*fold.Fold
+	version int // of the stream
+	models  []model
+	sheets  []*sheet
+}
+
+// folding returns what folds the rows of a stream in this shard, nil if no view counts them. The caller holds applying.
+func (s *shard) folding(r registered) (*folding, error) {
+	if f, ok := s.foldings[r.ID]; ok && (f == nil || f.version == r.Version) {
+		return f, nil
+	}
+	f := &folding{version: r.Version}
+	var views []penstock.View
+	for _, m := range s.models.sorted() {
+		if m.View.Stream == r.Name {
+			one := m.sheet()
+			f.models, f.sheets, views = append(f.models, m), append(f.sheets, &one), append(views, m.View)
+		}
+	}
+	if len(views) == 0 {
+		s.foldings[r.ID] = nil
+		return nil, nil
+	}
+	plan, err := fold.Compile(r.stream(), views)
+	if err != nil {
+		return nil, err
+	}
+	f.Fold = plan.Begin()
+	s.foldings[r.ID] = f
+	return f, nil
+}
+
+// write puts the deltas of what was folded on the sheets.
+func (f *folding) write() {
+	for i := range f.models {
+		f.writeModel(i)
+	}
+	f.Reset()
+}
+
+func (f *folding) writeModel(i int) {
+	to, columns, windows := f.sheets[i], f.models[i].columns(), f.models[i].View.Window > 0
+	for d := range f.Deltas(i) {
+		c := to.row()
+		c[0].int32(int32(d.Partition))
+		c[1].int32(0)
+		c[2].int64(int64(d.Changed))
+		if windows {
+			c[3].int64(int64(d.Window))
+		} else {
+			c[3].null()
+		}
+		for j, cell := range d.Group {
+			c[4+j].cell(columns[j].Type, cell)
+		}
+		for j, cell := range d.State {
+			at := len(d.Group) + j
+			c[4+at].cell(columns[at].Type, cell)
+		}
+	}
+}
+
+// modelSheets returns the sheets of all models that rows were folded for since they last changed.
+func (s *shard) modelSheets() []*sheet {
+	var all []*sheet
+	for _, f := range s.foldings {
+		if f != nil {
+			all = append(all, f.sheets...)
+		}
+	}
+	return all
+}
