@@ -111,6 +111,7 @@ func TestBoards(t *testing.T) {
 // TestFieldsAreShared holds that what several views read is read once.
 func TestFieldsAreShared(t *testing.T) {
 	views, _ := models()
+	views[0].Measures[1].Of.Name = "as the view names it"
 	plan, err := Compile(things(), views)
 	if err != nil {
 		t.Fatal(err)

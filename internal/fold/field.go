@@ -69,6 +69,7 @@ const (
 	texts                  // a string
 	loosely                // a string, or a number or boolean as it was sent
 	whole                  // an integer
+	exact                  // a decimal
 )
 
 func readingOf(f penstock.Field) reading {
@@ -79,6 +80,8 @@ func readingOf(f penstock.Field) reading {
 		return texts
 	case f.Type == penstock.Bigint:
 		return whole
+	case f.Type == penstock.Decimal:
+		return exact
 	}
 	return parsed
 }
@@ -133,6 +136,10 @@ func (f *Fold) parse(i int, d *field, c *jsonscan.Cell) {
 		n, ok := jsonscan.Integer(*v)
 		c.Int, c.Null = n, !ok
 		return
+	case exact:
+		if v.Kind == jsonscan.Number && shortDecimal(c, &d.Column, v.Raw) {
+			return
+		}
 	case loosely, texts:
 		switch {
 		case v.Kind == jsonscan.String:
@@ -155,6 +162,47 @@ func (f *Fold) parse(i int, d *field, c *jsonscan.Cell) {
 		cell.Float = 0
 	}
 	*c = cell
+}
+
+// shortDecimal sets the cell to a number that has at most 18 digits and no exponent, as most have, and reports whether it did: if it did
+// not, the number may fit all the same.
+func shortDecimal(c *jsonscan.Cell, column *penstock.Column, raw []byte) bool {
+	digits := raw
+	if len(raw) > 0 && raw[0] == '-' {
+		digits = raw[1:]
+	}
+	if len(digits) == 0 || len(digits) > 18 {
+		return false
+	}
+	n, point := int64(0), -1
+	for i, d := range digits {
+		switch {
+		case d-'0' <= 9:
+			n = n*10 + int64(d-'0')
+		case d == '.' && point < 0:
+			point = i
+		default:
+			return false
+		}
+	}
+	missing := column.Scale
+	if point >= 0 {
+		missing -= len(digits) - 1 - point
+	}
+	if missing < 0 || point == len(digits)-1 || len(digits)+missing > 18 {
+		return false
+	}
+	for range missing {
+		n *= 10
+	}
+	if column.Precision < 18 && float64(n) >= powersOfTen[column.Precision] {
+		return false
+	}
+	if len(digits) < len(raw) {
+		n = -n
+	}
+	c.Hi, c.Lo = n>>63, uint64(n)
+	return true
 }
 
 // decoded returns the text of a string, in memory that is the field's own if it had escapes.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"penstock"
 	"penstock/internal/jsonscan"
 	"penstock/internal/sketch"
@@ -225,6 +227,27 @@ func TestNumbers(t *testing.T) {
 		column := named("p").Column
 		if got := number(&column, &c); got != want {
 			t.Errorf("%s is %v", text, got)
+		}
+	}
+}
+
+// TestShortDecimals holds that the short way to read decimals leads where the long one does.
+func TestShortDecimals(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		precision := rapid.IntRange(1, 38).Draw(t, "precision")
+		column := penstock.Column{Type: penstock.Decimal, Precision: precision, Scale: rapid.IntRange(0, precision).Draw(t, "scale")}
+		text := rapid.StringMatching(`-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,9})?([eE][+-]?[0-9])?`).Draw(t, "number")
+		want, err := jsonscan.ParseCell(column, jsonscan.Value{Raw: []byte(text), Kind: jsonscan.Number})
+		var got jsonscan.Cell
+		if ok := shortDecimal(&got, &column, []byte(text)); ok && (err != nil || got.Hi != want.Hi || got.Lo != want.Lo) {
+			t.Fatalf("%s as decimal(%d,%d) is %v, want %v, %v", text, column.Precision, column.Scale, got, want, err)
+		}
+	})
+	column := named("p").Column
+	for text, want := range map[string]bool{"12.50": true, "-0.05": true, "7": true, "9999999999.99": true, "10000000000": false, "0.125": false, "1e2": false, "1.2.3": false, ".": false, "": false, "-": false} {
+		var c jsonscan.Cell
+		if got := shortDecimal(&c, &column, []byte(text)); got != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }
