@@ -88,7 +88,7 @@ func (f *Fold) pick(body []byte) {
 	}
 }
 
-// Reset forgets what was folded. Memory is kept for the next batch, up to a bound: 64 MiB a view, of which each list takes 4 MiB.
+// Reset forgets what was folded. Memory is kept for the next batch, up to a bound: 4 MiB for each of the twelve lists of a view.
 func (f *Fold) Reset() {
 	for i := range f.tables {
 		f.tables[i].reset()

@@ -152,7 +152,7 @@ func stateInOrder(t *table, m *measure, s []slot, dst []jsonscan.Cell) []jsonsca
 	t.blob = binary.BigEndian.AppendUint16(t.blob, uint16(t.delta.Partition))
 	t.blob = binary.BigEndian.AppendUint32(t.blob, uint32(s[0].n-1))
 	t.blob = binary.BigEndian.AppendUint64(t.blob, s[1].lo)
-	return append(dst, t.get(&s[0], m.shape), jsonscan.Cell{Bytes: t.blob[start:]})
+	return append(dst, t.get(&s[0], m.shape), jsonscan.Cell{Bytes: t.blob[start:len(t.blob):len(t.blob)]})
 }
 
 // The sketches are made when there is something to measure.
