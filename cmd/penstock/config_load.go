@@ -17,7 +17,6 @@ type settings struct {
 	optional bool                        // a file that is not there counts as empty
 	env      func(string) (string, bool) // nil: none. PENSTOCK_LOG_KEEP sets log.keep
 	flags    map[string]string           // the path of a setting, such as listen or log.url, to its value
-	serves   bool                        // a server is to run with it: what is not built yet is refused
 }
 
 // loadConfig returns the configuration in force: flags before environment before file before defaults. It fails with
@@ -34,9 +33,6 @@ func loadConfig(s settings) (*Config, error) {
 	wrong = append(wrong, c.readEnv(s.env)...)
 	wrong = append(wrong, c.readFlags(s.flags)...)
 	wrong = append(wrong, c.Validate(wrong)...)
-	if s.serves {
-		wrong = append(wrong, c.refuseViews()...)
-	}
 	if err := wrong.err(); err != nil {
 		return nil, penstock.Wrap(penstock.Invalid, "read configuration", err)
 	}

@@ -22,14 +22,6 @@ const (
 	day         = Duration(24 * time.Hour)
 )
 
-// refuseViews keeps servers from running with views as long as no store can take them. loadConfig calls it; nothing else knows of it.
-func (c *Config) refuseViews() mistakes {
-	if len(c.Views) == 0 {
-		return nil
-	}
-	return mistakes{{c.source("views"), "views", "read models: not built yet"}}
-}
-
 // views returns the configured views in the order of their names, as the parts know them, if Validate has passed them.
 func (c *Config) views() []penstock.View {
 	all := make([]penstock.View, 0, len(c.Views))

@@ -243,35 +243,6 @@ func TestDocumentedViews(t *testing.T) {
 	}
 }
 
-// TestServersRefuseViews: no store can take them.
-func TestServersRefuseViews(t *testing.T) {
-	for text, want := range map[string]string{
-		viewsFile: "p.yaml:7: views: read models: not built yet",
-		"views: {a: {stream: s}}\n": "p.yaml:1: views: read models: not built yet\n" +
-			"p.yaml:1: views.a.measures: measures are missing, at least one such as {rows: count}\n" +
-			`p.yaml:1: views.a.stream: there is no stream "s" under streams`,
-		"streams: {s: {}}\nviews: {}\n": "",
-	} {
-		_, err := loadText(t, text, settings{serves: true})
-		got := ""
-		if err != nil {
-			got = cause(err).Error()
-		}
-		if got != want {
-			t.Errorf("%s\ngot  %s\nwant %s", text, got, want)
-		}
-	}
-	t.Chdir(t.TempDir())
-	if err := os.WriteFile(devFile, []byte(viewsFile+"listen: nowhere\n"), 0o600); err != nil { // it would not start in any case
-		t.Fatal(err)
-	}
-	for _, args := range [][]string{{"serve", "-c", devFile}, {"dev"}} {
-		if o := offlineCommand(t, args...); o.status != exitFailed || !strings.Contains(o.stderr, "penstock.yaml:7: views: read models: not built yet") {
-			t.Errorf("%s: %+v", args, o)
-		}
-	}
-}
-
 // TestViewIsAnother changes one thing of a view at a time.
 func TestViewIsAnother(t *testing.T) {
 	const base = `

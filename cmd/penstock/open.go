@@ -213,7 +213,11 @@ func (e *engine) openStore(ctx context.Context) error {
 		}
 		e.pumps = append(e.pumps, p)
 	}
-	return e.adoptStreams()
+	if err := e.adoptStreams(); err != nil {
+		return err
+	}
+	e.viewer = e.database
+	return e.declareViews(e.config)
 }
 
 // logFirst returns the oldest position that the log still has.

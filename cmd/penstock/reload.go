@@ -70,6 +70,9 @@ func (s *server) follow(present, next *Config) error {
 	if err := s.streams.set(next.streams()); err != nil {
 		return err
 	}
+	if err := s.declareViews(next); err != nil {
+		return err
+	}
 	if s.certificate != nil && certificate != nil {
 		s.certificate.Replace(certificate)
 	}
@@ -90,7 +93,7 @@ func differences(a, b *Config) []string {
 	for _, field := range fieldsOf(x.Type()) {
 		name := field.Tag.Get("yaml")
 		switch name {
-		case "streams", "tokens", "cluster", "partitions":
+		case "streams", "views", "tokens", "cluster", "partitions":
 			continue
 		case "tls":
 			if a.TLS != (TLSConfig{}) && b.TLS != (TLSConfig{}) {

@@ -104,6 +104,8 @@ func (s *server) openQuery() {
 		Counts:     s.streamCounts,
 		Lag:        s.lag,
 		Viewer:     s.viewer,
+		Views:      s.database.Views,
+		ViewStates: s.database.ViewStates,
 		Trace:      s.queryTrace(),
 	})
 	s.query.Register(s.guard)
@@ -162,6 +164,7 @@ func (s *server) run(ctx context.Context) error {
 			})
 		}
 		running.Go(func() { s.keepHouse(work) })
+		running.Go(func() { s.tendViews(work) })
 	}
 	running.Go(func() { s.traffic.run(work) })
 	go func() {

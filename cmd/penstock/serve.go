@@ -65,7 +65,7 @@ func (l *launch) flags(c *cobra.Command) {
 
 // serve runs a server until ctx ends.
 func (p *program) serve(ctx context.Context, l *launch) error {
-	l.settings.env, l.settings.serves = p.env, true
+	l.settings.env = p.env
 	config, err := loadConfig(l.settings)
 	if err != nil {
 		return err

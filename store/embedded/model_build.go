@@ -111,6 +111,9 @@ func (s *shard) addStates(ctx context.Context, id int32, part stretch, from *she
 	}
 	s.unsafe = true
 	s.setModels(s.models.with(m))
+	s.mu.Lock()
+	s.unmerged[id] += from.rows()
+	s.mu.Unlock()
 	return nil
 }
 

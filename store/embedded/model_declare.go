@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
+	"strings"
 
 	"penstock"
 )
@@ -192,4 +194,38 @@ func sameView(a, b penstock.View) bool {
 	x, err := json.Marshal(a)
 	y, err2 := json.Marshal(b)
 	return err == nil && err2 == nil && string(x) == string(y)
+}
+
+// Views returns the views as they are answered, and those that are being built for the first time, in no particular order.
+func (d *Database) Views() []penstock.View {
+	answering := map[string]model{}
+	for _, m := range d.allModels().sorted() {
+		if old, ok := answering[m.View.Name]; !ok || m.built() || !old.built() {
+			answering[m.View.Name] = m
+		}
+	}
+	all := make([]penstock.View, 0, len(answering))
+	for _, m := range answering {
+		all = append(all, m.View)
+	}
+	return all
+}
+
+// ViewStates returns what is known about each view, by name.
+func (d *Database) ViewStates(context.Context) ([]penstock.ViewStatus, error) {
+	byName := map[string]penstock.ViewStatus{}
+	for _, m := range d.allModels().sorted() {
+		st := penstock.ViewStatus{Name: m.View.Name, Stream: m.View.Stream, State: penstock.ViewReady, Version: m.Version}
+		if !m.built() {
+			st.State, st.Done, st.Total = penstock.ViewBuilding, m.Done, m.Done+m.left()
+			if old, ok := byName[st.Name]; ok && old.State == penstock.ViewReady {
+				old.Rebuilds, old.Done, old.Total = true, st.Done, st.Total
+				st = old
+			}
+		}
+		byName[st.Name] = st
+	}
+	all := slices.Collect(maps.Values(byName))
+	slices.SortFunc(all, func(a, b penstock.ViewStatus) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
 }

@@ -46,6 +46,12 @@ func due(rows map[int]int64, from int64) (level int, ok bool) {
 // mergeModels merges states of a model in the shard's newest file, if there is enough to merge, and reports whether it did. Batches go on meanwhile: they only
 // add rows, and what they add while this runs is left alone.
 func (s *shard) mergeModels(ctx context.Context, m model) (bool, error) {
+	s.mu.RLock()
+	unmerged, known := s.unmerged[m.ID]
+	s.mu.RUnlock()
+	if known && unmerged < s.db.o.MergeRows {
+		return false, nil
+	}
 	s.merging.Lock()
 	defer s.merging.Unlock()
 	f := s.newest()
@@ -66,11 +72,20 @@ func (s *shard) mergeModels(ctx context.Context, m model) (bool, error) {
 		rows[level] = n
 		return err
 	})
+	s.mu.Lock()
+	s.unmerged[m.ID] += rows[0] - unmerged // what came meanwhile is counted or not, and merged with the next
+	s.mu.Unlock()
 	level, ok := due(rows, s.db.o.MergeRows)
 	if err != nil || !ok {
 		return false, err
 	}
-	return true, c.transaction(ctx, func() error { return c.exec(ctx, m.merge(table, level)...) })
+	if err := c.transaction(ctx, func() error { return c.exec(ctx, m.merge(table, level)...) }); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	s.unmerged[m.ID] -= rows[0]
+	s.mu.Unlock()
+	return true, nil
 }
 
 // merge returns the statements that merge the rows of a table up to a level.

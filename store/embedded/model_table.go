@@ -128,6 +128,13 @@ func (f *folding) writeModel(i int) {
 	}
 }
 
+// count adds how many states each model got.
+func (f *folding) count(unmerged map[int32]int64) {
+	for i, m := range f.models {
+		unmerged[m.ID] += f.sheets[i].rows()
+	}
+}
+
 // modelSheets returns the sheets of all models that rows were folded for since they last changed.
 func (s *shard) modelSheets() []*sheet {
 	var all []*sheet

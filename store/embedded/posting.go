@@ -183,6 +183,11 @@ func (p *posting) keep() {
 	p.page.Keep()
 	f.state = p.next
 	s.position = p.next.Positions
+	for _, f := range s.foldings {
+		if f != nil {
+			f.count(s.unmerged)
+		}
+	}
 	for _, b := range p.todo.Blocks {
 		for _, g := range b.Groups {
 			s.trail.note(g.Partition, mark{penstock.Position{Epoch: b.Epoch, Offset: g.End()}, b.LogTime})

@@ -34,6 +34,7 @@ type shard struct {
 	encoders  map[tableName]*encoder
 	foldings  map[int32]*folding // by stream; nil: no view counts its rows
 	models    models             // changed under both locks
+	unmerged  map[int32]int64    // states that batches left behind, by model; those of before the start count as many. Guarded by mu
 	ledger    *ledger
 	ids       *dedup.Index            // replaced under both locks
 	complete  bool                    // ids has all that counts
@@ -58,7 +59,7 @@ type shard struct {
 func newShard(d *Database, number int, spec ShardSpec) *shard {
 	s := &shard{
 		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
-		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, ledger: newLedger(),
+		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, unmerged: map[int32]int64{}, ledger: newLedger(),
 		ordinals: map[penstock.Lane]int64{}, sums: checksum.NewHasher(d.o.Cluster), book: fate.New(d.o.Letters),
 		trail: trail{},
 	}

@@ -38,6 +38,15 @@ func (s *sheet) row() chunk {
 	return s.chunks[s.used-1]
 }
 
+// rows returns how many rows there are.
+func (s *sheet) rows() int64 {
+	var n int64
+	for _, c := range s.chunks[:s.used] {
+		n += int64(c[0].rows)
+	}
+	return n
+}
+
 // grow begins a chunk.
 func (s *sheet) grow() {
 	if s.used == len(s.chunks) {
