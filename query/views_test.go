@@ -70,6 +70,8 @@ func TestRank(t *testing.T) {
 	w.ask("GET", "/v1/views/nothing/rank?member=ada", nil, "").expect(t, 404, "unknown_view")
 	v.fail = penstock.Refusef("no_leaderboard", "ask view", "the view is no leaderboard")
 	w.ask("GET", "/v1/views/clicks_per_link/rank?member=ada", nil, "").expect(t, 400, "no_leaderboard")
+	v.fail = penstock.Refusef("unknown_member", "ask view", "there is no such member")
+	w.ask("GET", "/v1/views/best/rank?member=ada", nil, "").expect(t, 404, "unknown_member")
 	w.api.o.Viewer = viewerOf{}
 	w.ask("GET", "/v1/views/best/rank?member=ada", nil, "").expect(t, 500, "internal")
 }

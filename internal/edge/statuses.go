@@ -55,6 +55,8 @@ var statuses = map[string]int{
 	"query_limit":     http.StatusUnprocessableEntity,
 	"query_too_large": http.StatusUnprocessableEntity,
 	"unknown_stream":  http.StatusNotFound,
+	"unknown_view":    http.StatusNotFound,
+	"unknown_member":  http.StatusNotFound,
 
 	"bad_url":         http.StatusUnprocessableEntity,
 	"insufficient":    http.StatusUnprocessableEntity,
