@@ -14,6 +14,7 @@ import (
 	"penstock"
 	"penstock/eventlog/disk"
 	"penstock/eventlog/memory"
+	"penstock/internal/fold"
 	"penstock/internal/vfs"
 	"penstock/store/embedded"
 	"penstock/store/sharded"
@@ -194,6 +195,7 @@ func (e *engine) openStore(ctx context.Context) error {
 		Cluster:   e.cluster,
 		Shards:    shardSpecs(e.config.Store, e.cluster.Partitions),
 		Streams:   e.config.streams(),
+		Fold:      fold.Folder,
 		AcceptGap: e.o.acceptGap,
 		LogFirst:  e.logFirst,
 		Tables:    e.systemTables(),

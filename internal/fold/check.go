@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/sketch"
 )
 
@@ -92,8 +93,8 @@ func checkMeasure(m *penstock.Measure) error {
 		if !isNumber(t) {
 			return fmt.Errorf("%s is of numbers, and %s is a %s", m.Kind, m.Of.Name, t)
 		}
-		if t == penstock.Decimal && m.Of.Precision > addendDigits {
-			return fmt.Errorf("%s is a decimal of %d digits: the sum of more than %d could not be held", m.Of.Name, m.Of.Precision, addendDigits)
+		if t == penstock.Decimal && m.Of.Precision > delta.AddendDigits {
+			return fmt.Errorf("%s is a decimal of %d digits: the sum of more than %d could not be held", m.Of.Name, m.Of.Precision, delta.AddendDigits)
 		}
 	case penstock.MeasureMin, penstock.MeasureMax:
 		if t == penstock.Boolean || t == penstock.JSON {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/delta"
 )
 
 // refusal is a change to a good view, and what is said of it.
@@ -62,7 +63,7 @@ func refusals() []refusal {
 		{func(v *penstock.View) { measure(penstock.MeasureTop, "s")(v); v.Measures[1].K = 10_001 }, "no top of 10001"},
 		{func(v *penstock.View) { v.Measures[1].Of = field("x", "varchar", "x") }, `the type "varchar" is not known`},
 		{group(field("x", "", "x")), `the type "" is not known`},
-		{group(field("x", Blob, "x")), `the type "blob" is not known`},
+		{group(field("x", delta.Blob, "x")), `the type "blob" is not known`},
 		{group(field("x", penstock.Text, "")), "x has no path, and is not id, key, time or received_at"},
 		{group(field("id", penstock.Bigint, "")), "id is a text, not a bigint"},
 		{group(field("x", penstock.Text, "a..b")), "an empty name"},

@@ -5,23 +5,15 @@ import (
 	"iter"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/jsonscan"
 )
 
-// Delta is what the records of a batch add to a group of a view, in one partition and window.
-type Delta struct {
-	Partition penstock.Partition
-	Window    penstock.Micros // when it begins; 0 of a view without windows
-	Group     []jsonscan.Cell // in the order of the view's group
-	State     []jsonscan.Cell // in the order of Columns; of a Blob Bytes counts
-	Changed   penstock.Micros // the highest LogTime that was folded in
-}
-
 // Deltas yields what was folded for the view of that index since the last Reset, by partition, window and group; NULL comes first, and
 // text is compared byte by byte. A Delta is valid until the next is asked for. Nothing is added while it yields.
-func (f *Fold) Deltas(view int) iter.Seq[*Delta] {
+func (f *Fold) Deltas(view int) iter.Seq[*delta.Delta] {
 	v, t := &f.plan.views[view], &f.tables[view]
-	return func(yield func(*Delta) bool) {
+	return func(yield func(*delta.Delta) bool) {
 		for _, h := range t.sorted() {
 			f.fill(v, t, h.group)
 			if !yield(&t.delta) {

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/jsonscan"
 	"penstock/internal/predicate"
 )
@@ -100,4 +101,13 @@ func (f *Fold) Reset() {
 	f.row.ID, f.row.Key = nil, nil
 	clear(f.row.Values)
 	clear(f.cells)
+}
+
+// Folder is Compile and Begin (delta.Compile).
+func Folder(stream penstock.Stream, views []penstock.View) (delta.Folder, error) {
+	p, err := Compile(stream, views)
+	if err != nil {
+		return nil, err
+	}
+	return p.Begin(), nil
 }

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/jsonscan"
 	"penstock/internal/sketch"
 )
@@ -24,7 +25,7 @@ func compile(t testing.TB, s penstock.Stream, views ...penstock.View) *Plan {
 }
 
 // keyOf returns a delta's place as bytes that compare as the order of deltas is promised.
-func keyOf(v *penstock.View, d *Delta) []byte {
+func keyOf(v *penstock.View, d *delta.Delta) []byte {
 	key := appendKeyHead(nil, d.Partition, d.Window)
 	for i := range d.Group {
 		key = appendCell(key, shapeOf(v.Group[i].Type), &d.Group[i])

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/jsonscan"
 )
 
@@ -69,7 +70,7 @@ func TestGolden(t *testing.T) {
 // dump writes a view's columns and deltas.
 func dump(v *penstock.View, f *Fold, view int) string {
 	var b strings.Builder
-	columns := Columns(v)
+	columns := delta.Columns(v)
 	fmt.Fprintf(&b, "== %s\n", v.Name)
 	for _, c := range columns {
 		fmt.Fprintf(&b, "%s of %s: %s", c.Name, v.Measures[c.Measure].Name, c.Type)
@@ -94,7 +95,7 @@ func cellText(c penstock.Column, cell jsonscan.Cell) string {
 	switch {
 	case cell.Null:
 		return "NULL"
-	case c.Type == Blob:
+	case c.Type == delta.Blob:
 		return fmt.Sprintf("%x", cell.Bytes)
 	case c.Type == penstock.Text || c.Type == penstock.JSON:
 		return fmt.Sprintf("%q", cell.Bytes)

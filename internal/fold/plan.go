@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/jsonscan"
 	"penstock/internal/predicate"
 )
@@ -123,7 +124,7 @@ func (c *compiler) field(of penstock.Field) (int, error) {
 	switch {
 	case d.shape == noShape:
 		return 0, fmt.Errorf("the type %q is not known", of.Type)
-	case d.shape == fixed && (of.Precision < 1 || of.Precision > sumDigits || of.Scale < 0 || of.Scale > of.Precision):
+	case d.shape == fixed && (of.Precision < 1 || of.Precision > delta.SumDigits || of.Scale < 0 || of.Scale > of.Precision):
 		return 0, fmt.Errorf("there is no decimal(%d,%d)", of.Precision, of.Scale)
 	case of.Path == "":
 		var t penstock.ColumnType

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/sketch"
 )
 
@@ -262,7 +263,7 @@ func spelled(f penstock.Field, v any) string {
 }
 
 // mergeStates merges two states of a view, as Columns says.
-func mergeStates(t interface{ Fatal(...any) }, columns []Column, a, b []any) []any {
+func mergeStates(t interface{ Fatal(...any) }, columns []delta.Column, a, b []any) []any {
 	places := map[string]int{}
 	for i, c := range columns {
 		places[c.Name] = i
@@ -278,29 +279,29 @@ func mergeStates(t interface{ Fatal(...any) }, columns []Column, a, b []any) []a
 			continue
 		}
 		switch c.Merge {
-		case Sum:
+		case delta.Sum:
 			if n, ok := x.(int64); ok {
 				x = n + y.(int64)
 			} else {
 				x = total(c.Type, []any{x, y})
 			}
-		case Min, First:
+		case delta.Min, delta.First:
 			at := i
-			if c.Merge == First {
+			if c.Merge == delta.First {
 				at = places[c.By]
 			}
 			if compareValues(b[at], a[at]) < 0 {
 				x = y
 			}
-		case Max, Latest:
+		case delta.Max, delta.Latest:
 			at := i
-			if c.Merge == Latest {
+			if c.Merge == delta.Latest {
 				at = places[c.By]
 			}
 			if compareValues(b[at], a[at]) > 0 {
 				x = y
 			}
-		case Sketch:
+		case delta.Sketch:
 			state, err := sketch.Merge(slices.Values([][]byte{[]byte(x.(string)), []byte(y.(string))}))
 			if err != nil {
 				t.Fatal(err)
@@ -316,7 +317,7 @@ func mergeStates(t interface{ Fatal(...any) }, columns []Column, a, b []any) []a
 
 // collect merges the deltas of a batch into what there is.
 func collect(t interface{ Fatal(...any) }, v *penstock.View, f *Fold, i int, into map[place]merged) {
-	columns := Columns(v)
+	columns := delta.Columns(v)
 	for d := range f.Deltas(i) {
 		at := place{partition: d.Partition, window: d.Window}
 		var group, state []any
@@ -345,7 +346,7 @@ func differ(t interface {
 	if len(got) != len(want) {
 		t.Fatalf("view %s has %d groups, want %d", v.Name, len(got), len(want))
 	}
-	columns := Columns(v)
+	columns := delta.Columns(v)
 	for at, w := range want {
 		g, ok := got[at]
 		if !ok {

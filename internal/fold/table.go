@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/sketch"
 )
 
@@ -31,7 +32,7 @@ type table struct {
 	text      []byte // of one value
 
 	order []head
-	delta Delta
+	delta delta.Delta
 	blob  []byte // of one delta
 }
 

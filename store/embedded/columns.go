@@ -9,7 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"penstock"
-	"penstock/internal/fold"
+	"penstock/internal/delta"
 	"penstock/internal/jsonscan"
 )
 
@@ -121,7 +121,7 @@ func (c *column) cell(t penstock.ColumnType, v jsonscan.Cell) {
 	switch {
 	case v.Null:
 		c.null()
-	case t == penstock.Text || t == penstock.JSON || t == fold.Blob:
+	case t == penstock.Text || t == penstock.JSON || t == delta.Blob:
 		c.text(v.Bytes)
 	case t == penstock.Double:
 		c.float64(v.Float)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"penstock"
-	"penstock/internal/fold"
 )
 
 // buildRows is how many stored rows are counted at once: six row groups.
@@ -45,12 +44,12 @@ func (s *shard) build(ctx context.Context, m model) (bool, error) {
 // count folds a stretch of stored rows. Rows of a file that is gone are not counted.
 func (s *shard) count(ctx context.Context, m model, part stretch) (*sheet, error) {
 	r := (*s.db.streams.Load())[streamKey{penstock.DefaultTenant, m.View.Stream}]
-	plan, err := fold.Compile(r.stream(), []penstock.View{m.View})
+	folder, err := s.db.o.Fold(r.stream(), []penstock.View{m.View})
 	if err != nil {
 		return nil, err
 	}
 	one := m.sheet()
-	to := &folding{Fold: plan.Begin(), models: []model{m}, sheets: []*sheet{&one}}
+	to := &folding{Folder: folder, models: []model{m}, sheets: []*sheet{&one}}
 	for _, f := range s.list() {
 		if f.number == part.File {
 			if err := s.countIn(ctx, f, r, part, to); err != nil {

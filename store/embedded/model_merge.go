@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"penstock/internal/fold"
+	"penstock/internal/delta"
 )
 
 // Rows of batches are merged when there are Options.MergeRows of them, and what comes of it, with other such rows, when there is as much again
@@ -99,7 +99,7 @@ func (m model) merge(table string, level int) []string {
 	for i := range m.View.Group {
 		columns = append(columns, groupName(i))
 	}
-	for _, c := range fold.Columns(&m.View) {
+	for _, c := range delta.Columns(&m.View) {
 		columns = append(columns, merged(c)+" AS "+c.Name)
 	}
 	where := fmt.Sprintf(" WHERE %s <= %d", levelColumn, level)

@@ -7,28 +7,28 @@ import (
 	"strings"
 
 	"penstock"
-	"penstock/internal/fold"
+	"penstock/internal/delta"
 )
 
 // merged returns what merges a state's column over the rows of a group, in SQL.
-func merged(c fold.Column) string {
+func merged(c delta.Column) string {
 	switch c.Merge {
-	case fold.Sum:
+	case delta.Sum:
 		return "sum(" + c.Name + ")"
-	case fold.Min:
+	case delta.Min:
 		return "min(" + c.Name + ")"
-	case fold.Max:
+	case delta.Max:
 		return "max(" + c.Name + ")"
-	case fold.Latest:
+	case delta.Latest:
 		return "arg_max(" + c.Name + ", " + c.By + ")"
-	case fold.First:
+	case delta.First:
 		return "arg_min(" + c.Name + ", " + c.By + ")"
 	}
 	return mergeFunction + "(list(" + c.Name + "))"
 }
 
 // figure returns what a measure says of the rows of a group, in SQL.
-func figure(m penstock.Measure, columns []fold.Column) string {
+func figure(m penstock.Measure, columns []delta.Column) string {
 	c := columns[0]
 	states := "list(" + c.Name + ")"
 	switch m.Kind {
@@ -54,10 +54,10 @@ func figure(m penstock.Measure, columns []fold.Column) string {
 // figures lists a view's measures as SQL, each with its name.
 func (m model) figures() []string {
 	var all []string
-	columns := fold.Columns(&m.View)
+	columns := delta.Columns(&m.View)
 	for i, measure := range m.View.Measures {
 		mine := slices.Clone(columns)
-		mine = slices.DeleteFunc(mine, func(c fold.Column) bool { return c.Measure != i })
+		mine = slices.DeleteFunc(mine, func(c delta.Column) bool { return c.Measure != i })
 		all = append(all, figure(measure, mine)+" AS "+ident(measure.Name))
 	}
 	return all

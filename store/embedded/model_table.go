@@ -7,7 +7,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"penstock"
-	"penstock/internal/fold"
+	"penstock/internal/delta"
 )
 
 // A model's table has a row for each group that a batch has changed, or that several such rows were merged to: place and time, the
@@ -31,7 +31,7 @@ func (m model) columns() []tableColumn {
 	for i, g := range m.View.Group {
 		all = append(all, tableColumn{groupName(i), g.Column})
 	}
-	for _, c := range fold.Columns(&m.View) {
+	for _, c := range delta.Columns(&m.View) {
 		all = append(all, tableColumn{c.Name, c.Column})
 	}
 	return all
@@ -53,10 +53,10 @@ func (m model) sheet() sheet {
 	bulk := 2
 	for i, c := range m.columns() {
 		field := arrowField(c.name, c.Type, c.Precision, c.Scale)
-		if c.Type == fold.Blob {
+		if c.Type == delta.Blob {
 			field.Type = arrow.BinaryTypes.Binary
 		}
-		if c.Type == fold.Blob || c.Type == penstock.Text && bulk == 2 {
+		if c.Type == delta.Blob || c.Type == penstock.Text && bulk == 2 {
 			bulk = 4 + i
 		}
 		fields = append(fields, field)
@@ -66,7 +66,7 @@ func (m model) sheet() sheet {
 
 // folding folds the rows of one stream into deltas of its models.
 type folding struct {
-	*fold.Fold
+	delta.Folder
 	version int // of the stream
 	models  []model
 	sheets  []*sheet
@@ -89,11 +89,10 @@ func (s *shard) folding(r registered) (*folding, error) {
 		s.foldings[r.ID] = nil
 		return nil, nil
 	}
-	plan, err := fold.Compile(r.stream(), views)
-	if err != nil {
+	var err error
+	if f.Folder, err = s.db.o.Fold(r.stream(), views); err != nil {
 		return nil, err
 	}
-	f.Fold = plan.Begin()
 	s.foldings[r.ID] = f
 	return f, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/fold"
 )
 
 // declared is a declared column of the streams that views are tested with.
@@ -119,7 +120,7 @@ func someClicks(f *feeder, random *rand.Rand, count int) penstock.Batch {
 
 func clickOptions(shards int) Options {
 	columns := []penstock.Column{declared("link", penstock.Text).Column, declared("n", penstock.Bigint).Column}
-	return Options{Cluster: testCluster(8), Shards: deal(8, shards), FileRows: 400, MergeRows: 100, Streams: []penstock.Stream{{Name: "clicks", Columns: columns}}}
+	return Options{Cluster: testCluster(8), Shards: deal(8, shards), FileRows: 400, MergeRows: 100, Fold: fold.Folder, Streams: []penstock.Stream{{Name: "clicks", Columns: columns}}}
 }
 
 // tend does all that views need.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"penstock"
+	"penstock/internal/delta"
 	"penstock/internal/fate"
 )
 
@@ -19,6 +20,8 @@ type Options struct {
 	AcceptGap bool
 	// LogFirst returns the oldest position of each partition that the log still has. Nil: all of them, from the first.
 	LogFirst func() (penstock.Positions, error)
+	// Fold makes deltas of rows for the views that are declared. It may be nil as long as there are none.
+	Fold delta.Compile
 	// Tables are the penstock.* tables beside the store's own.
 	Tables map[string]SystemTable
 

@@ -1,18 +1,22 @@
-package fold
+// Package delta is what passes between those who fold rows into views and those who store what comes of it: the columns of a view's state, and
+// the deltas of a batch. docs/format/view.md has their meaning.
+package delta
 
 import (
 	"fmt"
+	"iter"
 
 	"penstock"
+	"penstock/internal/jsonscan"
 )
 
 // Blob is the type of state columns that are bytes, which are compared as such. No stream declares one.
 const Blob penstock.ColumnType = "blob"
 
-// sumDigits is the precision of a sum; addendDigits is the most that a decimal may have whose sum then has room for ten billion rows.
+// SumDigits is the precision of a sum; AddendDigits is the most that a decimal may have whose sum then has room for ten billion rows.
 const (
-	sumDigits    = 38
-	addendDigits = 28
+	SumDigits    = 38
+	AddendDigits = 28
 )
 
 // Merge says how the values that a column has in several states become one. NULL takes no part; if there is nothing else the result is
@@ -82,5 +86,28 @@ func sumColumn(of penstock.Column) penstock.Column {
 	if of.Type == penstock.Double {
 		return penstock.Column{Type: penstock.Double}
 	}
-	return penstock.Column{Type: penstock.Decimal, Precision: sumDigits, Scale: of.Scale}
+	return penstock.Column{Type: penstock.Decimal, Precision: SumDigits, Scale: of.Scale}
 }
+
+// Delta is what the records of a batch add to a group of a view, in one partition and window.
+type Delta struct {
+	Partition penstock.Partition
+	Window    penstock.Micros // when it begins; 0 of a view without windows
+	Group     []jsonscan.Cell // in the order of the view's group
+	State     []jsonscan.Cell // in the order of Columns; of a Blob Bytes counts
+	Changed   penstock.Micros // the highest LogTime that was folded in
+}
+
+// Folder makes deltas of the rows of a stream, for several views. It is used by one goroutine.
+type Folder interface {
+	// Add folds a record that becomes a row.
+	Add(r *penstock.Record)
+	// Deltas yields what was folded for the view of that index since the last Reset. A Delta is valid until the next is asked for; nothing is
+	// added while it yields.
+	Deltas(view int) iter.Seq[*Delta]
+	// Reset forgets what was folded.
+	Reset()
+}
+
+// Compile makes a Folder for views of a stream. It fails with Invalid, reason bad_view, if one of them cannot be.
+type Compile func(stream penstock.Stream, views []penstock.View) (Folder, error)
