@@ -120,7 +120,10 @@ func (s *scenario) write(t *testing.T) string {
 	}
 	writeExport(t, r.Dir(), BoundsExport, s.run.Bounds)
 	writeExport(t, r.Dir(), AuditExport, s.run.Audit)
-	writeExport(t, r.Dir(), ViewsExport, s.run.Views)
+	if s.run.Models != nil {
+		writeExport(t, r.Dir(), ModelsExport, s.run.Models)
+		writeExport(t, r.Dir(), ViewsExport, s.views)
+	}
 	return dir
 }
 

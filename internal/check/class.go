@@ -65,7 +65,13 @@ const (
 	ReceiptGoesBack Class = "receipt_goes_back" // P9
 	ReadMisses      Class = "read_misses"       // P10
 	ReceiptShort    Class = "receipt_short"     // P10: an event lies behind its receipt
-	ViewDiffers     Class = "view_differs"      // P11
+	ViewMisses      Class = "view_misses"       // P10: an answer with receipts lacks their events
+	ViewExceeds     Class = "view_exceeds"      // P11: an answer counts more than was sent by then
+	ViewDiffers     Class = "view_differs"      // P11: an exact figure is another
+	ViewOff         Class = "view_off"          // P11: an estimate is off by more than it may be
+	ViewLacks       Class = "view_lacks"        // P11: rows have no group
+	ViewStray       Class = "view_stray"        // P11: a group has no rows
+	ViewTwice       Class = "view_twice"        // P11: an answer has a group twice
 	AuditUnbalanced Class = "audit_unbalanced"  // P11
 	AuditDiffers    Class = "audit_differs"     // P11
 	AuditChecksum   Class = "audit_checksum"    // P11
@@ -91,8 +97,9 @@ var propertyOf = map[Class]Property{
 	Order: "P7", BatchOrder: "P7", KeySplit: "P7", NotFirst: "P7", Overtook: "P7",
 	PlaceDiffers: "P8", PlaceUnknown: "P8", ReceiptsOverlap: "P8",
 	LogGoesBack: "P9", WatchGoesBack: "P9", ReceiptGoesBack: "P9",
-	ReadMisses: "P10", ReceiptShort: "P10",
-	ViewDiffers: "P11", AuditUnbalanced: "P11", AuditDiffers: "P11", AuditChecksum: "P11",
+	ReadMisses: "P10", ReceiptShort: "P10", ViewMisses: "P10",
+	ViewExceeds: "P11", ViewDiffers: "P11", ViewOff: "P11", ViewLacks: "P11", ViewStray: "P11", ViewTwice: "P11",
+	AuditUnbalanced: "P11", AuditDiffers: "P11", AuditChecksum: "P11",
 	Unexplained: "P14", NoRetryAfter: "P14",
 	OverLimit:  "P15",
 	LetterBare: "P16", LetterCorrupt: "P16", Swallowed: "P16", ReplayLost: "P16", ReplayStray: "P16",

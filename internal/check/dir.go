@@ -22,7 +22,8 @@ import (
 //	final/letters.ndjson   an Entry for each dead letter, in whatever state
 //	final/bounds.ndjson    a Bound for each partition
 //	final/audit.ndjson     a Tally for each stream
-//	final/views.ndjson     a Figure for each row of the read models
+//	final/models.ndjson    the definition of each view
+//	final/views.ndjson     a ViewRow for each row of the views
 //	verdict.json       what was found
 //
 // Of final/ only the rows have to be there; what is not there is not judged.
@@ -46,7 +47,8 @@ const (
 	LettersExport Final = "letters.ndjson" // of Entry
 	BoundsExport  Final = "bounds.ndjson"  // of Bound
 	AuditExport   Final = "audit.ndjson"   // of Tally
-	ViewsExport   Final = "views.ndjson"   // of Figure
+	ModelsExport  Final = "models.ndjson"  // of penstock.View
+	ViewsExport   Final = "views.ndjson"   // of ViewRow
 )
 
 // Config is what has to be known about a run to judge it.
@@ -82,7 +84,7 @@ func (d Dir) Export(name Final) (*Export, error) {
 	return &Export{f, out, json.NewEncoder(out)}, nil
 }
 
-// Write adds a line: an Entry, a Bound, a Tally or a Figure, as the export's name asks.
+// Write adds a line: an Entry, a Bound, a Tally, a penstock.View or a ViewRow, as the export's name asks.
 func (e *Export) Write(line any) error {
 	return penstock.Wrap(penstock.Internal, "write export", e.json.Encode(line))
 }
@@ -123,8 +125,12 @@ func (d Dir) Open() (Run, error) {
 	if run.Audit, _, err = readAll[Tally](d.path(finalDir, string(AuditExport))); err != nil {
 		return run, err
 	}
-	if run.Views, _, err = readAll[Figure](d.path(finalDir, string(ViewsExport))); err != nil {
+	var told bool
+	if run.Models, told, err = readAll[penstock.View](d.path(finalDir, string(ModelsExport))); err != nil {
 		return run, err
+	}
+	if told {
+		run.Views = readLines[ViewRow](d.path(finalDir, string(ViewsExport)))
 	}
 	if run.Rows == nil {
 		return run, penstock.Errorf(penstock.NotFound, op, "%s lacks %s/%s", d, finalDir, RowsExport)

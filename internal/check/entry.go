@@ -20,6 +20,9 @@ type Entry struct {
 	Body      Text               `json:"body"`
 	ReplayOf  penstock.Position  `json:"replay_of,omitzero"` // the letter's, in the same partition
 
+	Time       penstock.Micros `json:"time,omitzero"`        // of a row; 0: not exported
+	ReceivedAt penstock.Micros `json:"received_at,omitzero"` //
+
 	Reason penstock.LetterReason `json:"reason,omitempty"` // of a letter
 	State  penstock.LetterState  `json:"state,omitempty"`  // of a letter
 }
@@ -79,22 +82,3 @@ type Tally struct {
 	Missing    int64  `json:"missing"`
 	ChecksumOK bool   `json:"checksum_ok"`
 }
-
-// Figure is a row of a read model that groups a stream by key, or a total over it if Key is "".
-type Figure struct {
-	View    string  `json:"view"`
-	Stream  string  `json:"stream"`
-	Measure Measure `json:"measure"`
-	Key     string  `json:"key,omitempty"`
-	Value   int64   `json:"value"`
-}
-
-// Measure is what a read model tells about a group.
-type Measure string
-
-// The measures that are recomputed, of each event's number within its client and key.
-const (
-	CountOf Measure = "count"
-	SumOfN  Measure = "sum"
-	MaxOfN  Measure = "max"
-)

@@ -234,8 +234,8 @@ func (j *judge) takeRow(e *Entry, r ref) {
 		j.inRows.visit(r, e.Partition)
 		j.judgeInReceipt(at, r)
 	}
-	if len(j.run.Views) > 0 {
-		j.figures.add(j.events.keys[r.slot], e.Body)
+	if j.recount != nil {
+		j.recount.Add(e)
 	}
 }
 

@@ -176,6 +176,8 @@ func (j *judge) take(rec *Record) error {
 		j.reads, j.verdict.Judged["P10"] = true, true
 	case Tail:
 		j.reads = true
+	case View:
+		return j.takeTold(rec)
 	case Watch:
 		j.takeWatch(rec)
 	case Sample:

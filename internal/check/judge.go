@@ -1,6 +1,7 @@
 // Package check judges what a server kept of what it answered, from outside: clients record every attempt and its outcome, the
 // nemesis records what it did, and in the end log, rows, dead letters, audit and read models are exported. Judge compares them.
 // It uses no code of the server, only the nouns of the vocabulary.
+// What views say is counted again from the bodies that were sent, one for each event that is a row (Recount).
 //
 // Retries of an event are one operation: it is called with the first attempt that was not refused, and has returned with the first
 // answer that said yes. An event is
@@ -31,13 +32,18 @@ type Run struct {
 	Letters iter.Seq2[*Entry, error] // nil: not exported, there must be none
 	Bounds  []Bound
 	Audit   []Tally
-	Views   []Figure
+	Views   iter.Seq2[*ViewRow, error] // nil: not exported
+	Models  []penstock.View            // that Views has all rows of
+	Counted *Recount                   // of rows that are not among Rows, which are added to it; nil: there are none
 }
 
 // Judge returns what is wrong with a run. It fails when the run cannot be read, or makes no sense as one: that says nothing about
 // the server.
 func Judge(run Run) (*Verdict, error) {
-	j := newJudge(run)
+	j, err := newJudge(run)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range run.Config.Halts {
 		id, err := j.streams.id("", name)
 		if err != nil {
@@ -47,7 +53,7 @@ func Judge(run Run) (*Verdict, error) {
 	}
 	for _, step := range [...]func() error{
 		j.readHistory, j.readBounds, j.readLog, j.readLetters, j.readRows, j.readReads,
-		j.judgeBatches, j.judgeEvents, j.judgeReceipts, j.judgeAudit, j.judgeViews,
+		j.judgeBatches, j.judgeEvents, j.judgeReceipts, j.judgeAudit, j.judgeTold, j.judgeViews,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -91,12 +97,13 @@ type judge struct {
 	book    book
 	letters map[uint32]letter            // by slot
 	halted  map[uint32]penstock.Position // by key: of the first letter that still halts it
-	figures figures
+	recount *Recount                     // nil: no views are judged
+	told    []question
 	inLog   order
 	inRows  order
 }
 
-func newJudge(run Run) *judge {
+func newJudge(run Run) (*judge, error) {
 	j := &judge{
 		run: run, verdict: &Verdict{OK: true, Classes: map[Class]int64{}, Judged: map[Property]bool{}},
 		clients: map[uint32]*client{}, streams: streams{ids: map[string]uint16{}}, keys: newKeys(), repeats: map[uint32]int{},
@@ -110,10 +117,14 @@ func newJudge(run Run) *judge {
 		j.verdict.Judged[p] = true
 	}
 	j.verdict.Judged["P8"] = run.Log != nil
-	j.verdict.Judged["P11"] = len(run.Audit) > 0 || len(run.Views) > 0
+	j.verdict.Judged["P11"] = len(run.Audit) > 0 || run.Views != nil
 	j.verdict.Judged["P14"] = run.Config.Explain
 	j.verdict.Judged["P16"] = run.Letters != nil
-	return j
+	var err error
+	if j.recount = run.Counted; run.Views != nil && j.recount == nil {
+		j.recount, err = NewRecount(run.Models...)
+	}
+	return j, err
 }
 
 func (j *judge) found(class Class, about subject, format string, args ...any) {

@@ -110,8 +110,11 @@ func TestAttemptsFoldAsOneByOne(t *testing.T) {
 				want[rec.Seq+i] = f
 			}
 		}
-		j := newJudge(Run{History: each(history)})
-		if err := j.readHistory(); err != nil {
+		j, err := newJudge(Run{History: each(history)})
+		if err == nil {
+			err = j.readHistory()
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		slots := map[uint32]bool{}

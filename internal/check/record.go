@@ -24,6 +24,7 @@ const (
 	Post    Kind = "post"    // Count events, from Seq on, were sent to a stream
 	Read    Kind = "read"    // rows were asked for; if Count is not 0, after the receipt of those of the client's events that were answered
 	Tail    Kind = "tail"    // records of the log were asked for: repeats show
+	View    Kind = "view"    // a view was asked, after the receipts of those of the client's events that were answered: Told
 	Watch   Kind = "watch"   // Node said where it stands: What, At
 	Sample  Kind = "sample"  // what the server used: Usage
 	Drop    Kind = "drop"    // Count dead letters of the client's events from Seq on were given up; with Count 0, any of the stream
@@ -72,6 +73,7 @@ type Record struct {
 	At         []Mark     `json:"at,omitempty"`
 	Seen       []Sighting `json:"seen,omitempty"` // by a read or a tail
 	Usage      *Usage     `json:"usage,omitempty"`
+	Told       *Told      `json:"told,omitempty"`
 }
 
 // Span is a range of offsets that a request's events took in one partition.

@@ -1,11 +1,13 @@
 package check
 
 import (
+	"encoding/json"
 	"fmt"
 	"iter"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"penstock"
 )
@@ -19,6 +21,7 @@ import (
 //	tail 30-31 ok seen=…
 //	watch applied 5-6 ok node=a at=0/1:17
 //	sample 5-5 ok memory=100
+//	view c1 30-31 ok of=per_key key=a events=3
 //	drop c1 3 30-31 ok
 //	drained 40-50 ok
 //	fault kill 5-20
@@ -27,17 +30,19 @@ import (
 // A line of the exports is what it is, a place and an event; "both" is log and row.
 //
 //	both 0/1:0 c1.0
-//	row 0/1:0 c1.0 key=z bodykey=z id=c1.5 stream=t replay=1:0 torn other seed=9
+//	row 0/1:0 c1.0 key=z bodykey=z id=c1.5 stream=t replay=1:0 torn other seed=9 x=5 time=2026-01-01T00:00:00Z
 //	letter 0/1:3 c1.5 open reason=bad_type
 //	bounds 0 first=1:0 next=1:10 applied=1:10
 //	audit s accepted=4 stored=4 checksum=bad
-//	view v count key=a value=2
+//	model v s group=key,x:bigint window=60 where=x~>=~5 events:count sum:sum(x:bigint) hot:top(key,3)
+//	view v key="a" events=2
 type scenario struct {
 	run     Run
 	history []Record
 	log     []Entry
 	rows    []Entry
 	letters []Entry
+	views   []ViewRow
 	keys    map[string]string // of events, by id
 	numbers map[string]uint64 // within their client and key, by id
 	counted map[string]uint64 // by client and key
@@ -134,6 +139,9 @@ func parseScenario(t testing.TB, history, exports string) *scenario {
 	if s.log != nil {
 		s.run.Log = each(s.log)
 	}
+	if s.run.Models != nil {
+		s.run.Views = each(s.views)
+	}
 	return s
 }
 
@@ -176,6 +184,9 @@ func (s *scenario) parseHistory(w words) {
 		s.parseWord(w, &rec, word)
 	}
 	s.parseSeen(w, &rec)
+	if rec.Kind == View {
+		rec.Told = &Told{w.options["of"], w.options["key"], w.number("events")}
+	}
 	if rec.Kind == Post {
 		s.giveKeys(w, &rec)
 	}
@@ -285,6 +296,12 @@ func (s *scenario) body(w words, client uint32, seq uint64) []byte {
 	if w.has("other") {
 		rest = `,"other":true`
 	}
+	if x := w.options["x"]; x != "" {
+		rest += `,"x":` + x
+	}
+	if at := w.options["time"]; at != "" {
+		rest += `,"time":"` + at + `"`
+	}
 	key := s.keys[id]
 	if w.options["bodykey"] != "" {
 		key = w.options["bodykey"]
@@ -308,11 +325,60 @@ func (s *scenario) parseExport(w words) {
 			Stream: w.plain[1], Accepted: w.number("accepted"), Stored: w.number("stored"), Duplicates: w.number("duplicates"), Dead: w.number("dead"),
 			Dropped: w.number("dropped"), Pending: w.number("pending"), Missing: w.number("missing"), ChecksumOK: w.options["checksum"] != "bad",
 		})
+	case "model":
+		s.parseModel(w)
 	case "view":
-		s.run.Views = append(s.run.Views, Figure{w.plain[1], "s", Measure(w.plain[2]), w.options["key"], w.number("value")})
+		row := ViewRow{w.plain[1], map[string]json.RawMessage{}}
+		for name, value := range w.options {
+			row.Row[name] = json.RawMessage(value)
+		}
+		s.views = append(s.views, row)
 	default:
 		s.parseEntry(w)
 	}
+}
+
+// field reads NAME:TYPE; without a type it is text. x is of the body, others are built in.
+func (w words) field(text string) penstock.Field {
+	name, kind, typed := strings.Cut(text, ":")
+	f := penstock.Field{Column: penstock.Column{Name: name, Type: penstock.Text}}
+	if name == "x" {
+		f.Path = name
+	}
+	if typed {
+		f.Type = penstock.ColumnType(kind)
+	}
+	if f.Type == penstock.Decimal {
+		f.Precision, f.Scale = 12, 2
+	}
+	return f
+}
+
+func (s *scenario) parseModel(w words) {
+	v := penstock.View{Name: w.plain[1], Stream: w.plain[2], Window: time.Duration(w.number("window")) * time.Second}
+	v.Where = strings.ReplaceAll(w.options["where"], "~", " ")
+	for name := range strings.SplitSeq(w.options["group"], ",") {
+		if name != "" {
+			v.Group = append(v.Group, w.field(name))
+		}
+	}
+	for _, text := range w.plain[3:] {
+		name, measure, _ := strings.Cut(text, ":")
+		kind, rest, _ := strings.Cut(strings.TrimSuffix(measure, ")"), "(")
+		m := penstock.Measure{Name: name, Kind: penstock.MeasureKind(kind)}
+		of, number, counted := strings.Cut(rest, ",")
+		if of != "" {
+			m.Of = w.field(of)
+		}
+		switch {
+		case counted && m.Kind == penstock.MeasureTop:
+			w.scan(number, "%d", &m.K)
+		case counted:
+			w.scan(number, "%g", &m.Q)
+		}
+		v.Measures = append(v.Measures, m)
+	}
+	s.run.Models = append(s.run.Models, v)
 }
 
 func (s *scenario) parseEntry(w words) {

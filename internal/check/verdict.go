@@ -32,6 +32,8 @@ type Counts struct {
 	LogRecords int64 `json:"log_records"`
 	Rows       int64 `json:"rows"`
 	Letters    int64 `json:"letters"`
+	ViewRows   int64 `json:"view_rows"`
+	Told       int64 `json:"told"`     // answers of views meanwhile
 	Unjudged   int64 `json:"unjudged"` // records of the strict lane
 }
 
@@ -50,7 +52,7 @@ func (v *Verdict) Table() string {
 	c := v.Counts
 	fmt.Fprintf(&b, "%d events in %d attempts: %d answered (%d of them at a later attempt), %d refused, %d unknown (%d of them there)\n",
 		c.Events, c.Attempts, c.Ok, c.Resolved, c.Failed, c.Unknown, c.Present)
-	fmt.Fprintf(&b, "%d records in the log, %d rows, %d dead letters\n\n", c.LogRecords, c.Rows, c.Letters)
+	fmt.Fprintf(&b, "%d records in the log, %d rows, %d dead letters, %d rows of views, %d answers of views meanwhile\n\n", c.LogRecords, c.Rows, c.Letters, c.ViewRows, c.Told)
 	columns := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, p := range properties {
 		state := "holds"
