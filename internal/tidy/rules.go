@@ -26,6 +26,7 @@ func House() Rules {
 			"internal/dedup":         {"internal/failpoint", "internal/vfs"},
 			"internal/edge/edgetest": {"internal/edge"},
 			"internal/delta":         {"internal/jsonscan"},
+			"internal/exampletest":   {"client", "internal/load/child"},
 			"internal/fold":          {"internal/delta", "internal/jsonscan", "internal/predicate", "internal/sketch"},
 			"internal/disktest":      {"internal/load/child", "internal/load/probe"},
 			"internal/killtest":      {"internal/check", "internal/load/child", "internal/load/probe"},
