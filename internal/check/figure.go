@@ -13,8 +13,9 @@ import (
 
 // The errors that docs/format/sketch.md states.
 const (
-	uniqueExact   = 3072  // so many values are counted one by one
-	uniqueMissed  = 3     // of them may be taken for others: that one is happens once in some hundred counts
+	uniqueExact   = 3072  // so many values are counted one by one,
+	uniqueMissed  = 3     // of which so many may be taken for others: that one is happens once in some hundred counts,
+	uniqueFew     = 50    // and hardly ever among so few
 	uniqueError   = 0.05  // beyond: six standard errors of 0.81 %
 	quantileError = 0.01  // of the number
 	rounding      = 1e-9  // of sums of doubles
@@ -131,9 +132,12 @@ func (f *figure) unique(said json.RawMessage) string {
 	n := float64(len(f.often))
 	var got float64
 	err := json.Unmarshal(said, &got)
-	low, high := n-uniqueMissed, n
-	if n > uniqueExact {
+	low, high := n, n
+	switch {
+	case n > uniqueExact:
 		low, high = n*(1-uniqueError), n*(1+uniqueError)
+	case n > uniqueFew:
+		low -= uniqueMissed
 	}
 	if err == nil && string(said) != "null" && got >= low && got <= high {
 		return ""
@@ -141,15 +145,15 @@ func (f *figure) unique(said json.RawMessage) string {
 	return fmt.Sprintf("%s, and there are %d", said, len(f.often))
 }
 
-// quantile wants the least number that has the share q of all at or below it. A share that rounds to a rank may be taken for its neighbour.
+// quantile wants the least number that has the share q of all at or below it.
 func (f *figure) quantile(m penstock.Measure, said json.RawMessage) string {
 	if !slices.IsSorted(f.numbers) {
 		slices.Sort(f.numbers)
 	}
 	n := len(f.numbers)
-	at := func(rank float64) float64 { return f.numbers[min(max(int(math.Ceil(rank)), 1), n)-1] }
-	rank := m.Q * float64(n)
-	return about(said, at(rank-1e-6), at(rank+1e-6), quantileError+rounding)
+	rank := int(math.Ceil(m.Q*float64(n) - 1e-6)) // a share such as 0.55 is a little more in binary, and is not meant to be
+	want := f.numbers[min(max(rank, 1), n)-1]
+	return about(said, want, want, quantileError+rounding)
 }
 
 // top wants the most frequent values: their counts are exact while there are no more values than counters, and beyond that too low by
