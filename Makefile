@@ -8,9 +8,10 @@ ARCH     = $(shell $(GO) env GOARCH)
 SECONDS_EACH ?= 10s
 MINUTES ?= 10
 SEED    ?= 1
+EXAMPLES = adclicks pageviews logs metrics sensors locations chat leaderboard
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-short race check fmt vet lint tidy vuln example bench torture fuzz-short dist clean npm filesystems power faults
+.PHONY: help build run test test-short race check fmt vet lint tidy vuln example bench bench-views torture fuzz-short dist clean npm filesystems power faults
 
 help: ## prints this list
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +22,7 @@ build: ## writes bin/penstock
 run: build ## starts a server on http://127.0.0.1:7367 with data in ./penstock-data
 	@exec bin/penstock dev
 
-test: check filesystems ## everything that must hold: check, all tests, the race detector, the example
+test: check filesystems ## everything that must hold: check, all tests, the race detector, the examples
 	$(GO) test -tags $(TAGS) -timeout 20m ./...
 	@$(MAKE) --no-print-directory power
 	@$(MAKE) --no-print-directory faults
@@ -64,7 +65,8 @@ vuln: ## known vulnerabilities in what is called, if their database can be reach
 		echo 'govulncheck: the database cannot be reached; not checked'; \
 	else echo "$$out"; exit $$status; fi
 
-example: npm build ## sends three million flights and compares SQL with the file (examples/flights)
+example: npm build ## runs each of examples/: sends its events, and compares what views and SQL say with what is right
+	@for example in $(EXAMPLES); do $(GO) run ./examples/$$example || exit 1; done
 	examples/flights/run.sh
 
 npm: ## installs npm, which the example needs for its data, if it can
@@ -74,6 +76,9 @@ npm: ## installs npm, which the example needs for its data, if it can
 
 bench: build ## the measurements of bench/README.md; takes hours (PENSTOCK_BENCH_SCALE=small: minutes)
 	bench/run.sh
+
+bench-views: build ## what views cost and save (bench/README.md); needs PostgreSQL, takes half an hour
+	GO='$(GO)' bench/views.sh
 
 torture: build filesystems ## kills, loss of power, disk faults, for MINUTES=10 from SEED=1 on; a table of what was lost and doubled
 	PROGRAM='$(CURDIR)/bin/penstock' TAGS='$(TAGS)' GO='$(GO)' bench/torture.sh '$(MINUTES)' '$(SEED)'

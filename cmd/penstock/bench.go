@@ -24,6 +24,7 @@ type benchFlags struct {
 	dir         string
 	serverLog   bool
 	limits      string // of the own server; "": wide ones
+	ownConfig   string // the whole file of the own server; "": as the flags say
 	wholeLog    bool   // what is measured is not retention: the log may grow past its default size
 
 	baseline bool // accept
@@ -33,7 +34,10 @@ type benchFlags struct {
 	rss     bool
 	preload int64
 	columns bool
+	views   int   // of the own server, on the stream
 	backlog int64 // recovery, catchup
+
+	lookup viewFlags // views
 
 	url, token, format string // shared by all commands
 	quiet              bool
@@ -70,6 +74,7 @@ var measurements = [...]measurement{
 	{"fsync", "What the disk does: small synced writes, large sequential ones", fsyncFlags, runFsync},
 	{"recovery", "Time from SIGKILL to ready and to all applied", backlogFlags, runRecovery},
 	{"catchup", "Rows applied a second from a backlog while events keep coming in", backlogFlags, runCatchup},
+	{"views", "Time until views of many groups and leaderboards of many members answer", viewsFlags, runViews},
 	{"overload", "What becomes of a slow server's peak when ten times that is offered", overloadFlags, runOverload},
 }
 
@@ -129,6 +134,7 @@ func endToEndFlags(c *cobra.Command, f *benchFlags) {
 	c.Flags().BoolVar(&f.rss, "rss", false, "sample the own server's resident memory every second")
 	c.Flags().Int64Var(&f.preload, "preload", 0, "events stored before the measurement begins")
 	c.Flags().BoolVar(&f.columns, "columns", false, "declare columns for the own server's stream (always with --queries)")
+	c.Flags().IntVar(&f.views, "views", 0, "views that the own server keeps of the stream, 0 to 3: by key and minute, by country, by kind")
 }
 
 func backlogFlags(c *cobra.Command, f *benchFlags) {

@@ -19,6 +19,9 @@ const everyRole = "ingest,consumer,query"
 // runEndToEnd measures until SQL sees: an event counts when a query can see it, and in the end SQL must count exactly
 // what was accepted.
 func runEndToEnd(c *cobra.Command, f *benchFlags) error {
+	if f.views < 0 || f.views > len(benchViews) || f.views > 0 && f.url != "" {
+		return usagef("--views %d: 0 to %d, and not with --url, whose server has the views that it has", f.views, len(benchViews))
+	}
 	t, err := f.open(c, everyRole)
 	if err != nil {
 		return err
@@ -76,6 +79,10 @@ func (f *benchFlags) endToEnd(c *cobra.Command, t *target) (*benchReport, error)
 	}
 	stored := after - before
 	report.Stored, report.unknown = &stored, r.Sent-r.Events
+	if err := f.checkViews(ctx, ask, after); err != nil {
+		return nil, err
+	}
+	report.Views = f.views
 	return report, t.failed()
 }
 

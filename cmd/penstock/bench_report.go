@@ -33,6 +33,7 @@ type benchReport struct {
 	FsyncDelay      float64   `json:"fsync_delay_ms,omitempty"`
 	Stored          *int64    `json:"stored,omitempty"`
 	Preloaded       int64     `json:"preloaded,omitempty"`
+	Views           int       `json:"views,omitempty"`
 	AcceptPerSecond float64   `json:"accepted_per_second,omitempty"`
 	MemoryMax       int64     `json:"rss_max_bytes,omitempty"`
 	MemoryLast      int64     `json:"rss_last_bytes,omitempty"`
@@ -103,6 +104,9 @@ func (r *benchReport) write(out io.Writer) error {
 	}
 	if r.Stored != nil {
 		line("stored", "%d rows counted by SQL", *r.Stored)
+	}
+	if r.Views > 0 {
+		line("views", "%d, which count the same", r.Views)
 	}
 	if r.Baseline != nil {
 		line("baseline", "%.0f events/s by a bare handler; ratio %.3f", r.Baseline.EventsPerSecond, r.Baseline.Ratio)

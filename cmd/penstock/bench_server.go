@@ -69,6 +69,9 @@ func (f *benchFlags) serve(c *cobra.Command, dir, roles string) (*child.Process,
 
 // config is the file of a server of ours.
 func (f *benchFlags) config() string {
+	if f.ownConfig != "" {
+		return f.ownConfig
+	}
 	text := "listen: 127.0.0.1:0\ndata: ./data\nlimits: {" + cmp.Or(f.limits, "batch: 100000, body: 64MiB") + "}\n"
 	if f.wholeLog {
 		text += "log: {url: \"disk:\", max: 1TiB}\n"
@@ -77,7 +80,7 @@ func (f *benchFlags) config() string {
 	if f.columns || f.queries > 0 {
 		text = strings.TrimSuffix(text, " {}\n") + "\n    columns: {kind: text, country: text, amount: bigint, latency_ms: double, ok: boolean}\n"
 	}
-	return text
+	return text + f.viewsConfig()
 }
 
 // close ends a server of ours in order and removes what it left.
