@@ -24,6 +24,7 @@ run: build ## starts a server on http://127.0.0.1:7367 with data in ./penstock-d
 
 test: check filesystems ## everything that must hold: check, all tests, the race detector, the examples
 	$(GO) test -tags $(TAGS) -timeout 20m ./...
+	$(GO) test -tags failpoints -run '^TestActions$$' ./internal/failpoint
 	@$(MAKE) --no-print-directory power
 	@$(MAKE) --no-print-directory faults
 	@$(MAKE) --no-print-directory race
