@@ -23,7 +23,7 @@ var questions = []struct{ name, query string }{
 }
 
 // compare asks everything of both and fails at the first difference.
-func (e *example) compare(ctx context.Context, step func(string, ...any)) error {
+func (e *example) compare(ctx context.Context) error {
 	for _, q := range questions {
 		server, err := e.askServer(ctx, q.query)
 		if err != nil {
@@ -41,7 +41,7 @@ func (e *example) compare(ctx context.Context, step func(string, ...any)) error 
 				return fmt.Errorf("%s, row %d: the server says %v, the file %v", q.name, i+1, server[i], file[i])
 			}
 		}
-		step("%s: %d rows agree", q.name, len(file))
+		e.server.Step("%s: %d rows agree", q.name, len(file))
 	}
 	return nil
 }
