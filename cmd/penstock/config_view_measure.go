@@ -161,7 +161,7 @@ func findForm(name, text string) (int, error) {
 // looseType is the type in which a measure reads a path.
 func looseType(kind penstock.MeasureKind) penstock.ColumnType {
 	switch kind {
-	case penstock.MeasureSum, penstock.MeasureAvg, penstock.MeasureQuantile:
+	case penstock.MeasureSum, penstock.MeasureAvg, penstock.MeasureQuantile, penstock.MeasureMin, penstock.MeasureMax:
 		return penstock.Double
 	}
 	return penstock.Text

@@ -85,7 +85,7 @@ func TestViews(t *testing.T) {
 			{Name: "x", Kind: penstock.MeasureSum, Of: latency}, {Name: "w", Kind: penstock.MeasureSum, Of: loose("geo.price", "geo.price", penstock.Double)},
 			{Name: "v", Kind: penstock.MeasureAvg, Of: price}, {Name: "u", Kind: penstock.MeasureAvg, Of: loose(`a\.b.c`, `a\.b.c`, penstock.Double)},
 			{Name: "t", Kind: penstock.MeasureMin, Of: column("at", penstock.Timestamp)}, {Name: "s", Kind: penstock.MeasureMax, Of: given("received_at", penstock.Timestamp)},
-			{Name: "r", Kind: penstock.MeasureMin, Of: loose("geo.city", "geo.city", penstock.Text)},
+			{Name: "r", Kind: penstock.MeasureMin, Of: loose("geo.city", "geo.city", penstock.Double)},
 			{Name: "q", Kind: penstock.MeasureQuantile, Of: price, Q: 1}, {Name: "p", Kind: penstock.MeasureQuantile, Of: loose("ms", "ms", penstock.Double)},
 			{Name: "o", Kind: penstock.MeasureTop, Of: ok, K: 1}, {Name: "n", Kind: penstock.MeasureLatest, Of: column("doc", penstock.JSON)},
 			{Name: "m", Kind: penstock.MeasureFirst, Of: given("time", penstock.Timestamp)},
