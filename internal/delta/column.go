@@ -95,7 +95,8 @@ type Delta struct {
 	Window    penstock.Micros // when it begins; 0 of a view without windows
 	Group     []jsonscan.Cell // in the order of the view's group
 	State     []jsonscan.Cell // in the order of Columns; of a Blob Bytes counts
-	Changed   penstock.Micros // the highest LogTime that was folded in
+	Since     penstock.Micros // the lowest LogTime that was folded in
+	Changed   penstock.Micros // the highest
 }
 
 // Folder makes deltas of the rows of a stream, for several views. It is used by one goroutine.

@@ -28,7 +28,7 @@ func (f *Fold) fill(v *view, t *table, g int) {
 	key, d := t.key(g), &t.delta
 	d.Partition = penstock.Partition(binary.BigEndian.Uint16(key))
 	d.Window = penstock.Micros(binary.BigEndian.Uint64(key[2:]) ^ 1<<63)
-	d.Changed = t.groups[g].changed
+	d.Since, d.Changed = t.groups[g].since, t.groups[g].changed
 	d.Group, d.State = d.Group[:0], d.State[:0]
 	key = key[keyHead:]
 	for _, of := range v.group {

@@ -45,7 +45,7 @@ func (f *Fold) Add(r *penstock.Record) {
 		}
 		f.appendKey(v, r)
 		g := t.find(f.key)
-		t.groups[g].changed = max(t.groups[g].changed, r.LogTime)
+		t.groups[g].log(r.LogTime)
 		f.measure(v, t, t.slots[g*t.width:(g+1)*t.width], r)
 	}
 }

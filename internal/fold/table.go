@@ -37,8 +37,16 @@ type table struct {
 }
 
 type group struct {
-	at, size int // of the key
-	changed  penstock.Micros
+	at, size       int // of the key
+	since, changed penstock.Micros
+}
+
+// log takes in the log time of a record.
+func (g *group) log(at penstock.Micros) {
+	if g.changed == 0 || at < g.since {
+		g.since = at
+	}
+	g.changed = max(g.changed, at)
 }
 
 const firstPlaces = 1 << 8
@@ -78,7 +86,7 @@ func (t *table) find(key []byte) int {
 // add makes a group, which becomes the last.
 func (t *table) add(key []byte) int {
 	t.last = len(t.groups)
-	t.groups = append(t.groups, group{len(t.keys), len(key), 0})
+	t.groups = append(t.groups, group{at: len(t.keys), size: len(key)})
 	t.keys = append(t.keys, key...)
 	t.slots = slices.Grow(t.slots, t.width)[:len(t.slots)+t.width]
 	clear(t.slots[len(t.slots)-t.width:])
