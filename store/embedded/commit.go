@@ -138,5 +138,9 @@ func (w *writing) fill(ctx context.Context, in *inlet) error {
 }
 
 func (w *writing) insert(ctx context.Context, in *inlet) error {
-	return w.exec(ctx, "INSERT INTO "+w.file.table(in.sheet.table)+" ("+in.sheet.names+") SELECT * FROM "+w.view(in.sheet))
+	err := w.exec(ctx, "INSERT INTO "+w.file.table(in.sheet.table)+" ("+in.sheet.names+") SELECT * FROM "+w.view(in.sheet))
+	if in.broke != nil {
+		return in.broke
+	}
+	return err
 }

@@ -28,8 +28,14 @@ type Database struct {
 	streams    atomic.Pointer[registry]
 	shownViews atomic.Pointer[shownViews]
 	hidden     atomic.Pointer[cutoffs]
-	removed    atomic.Int64 // files, as views no longer show them
-	unshown    atomic.Bool  // a file may be there that the views do not show
+
+	hiddenStates atomic.Pointer[cutoffs] // of models by number: log time, less the time to keep
+	goneStates   atomic.Pointer[cutoffs] // the same, as far as retention has said that it holds: states may be deleted
+	tending      tending
+	sweeps       map[int32]sweep // of Tend alone
+
+	removed atomic.Int64 // files, as views no longer show them
+	unshown atomic.Bool  // a file may be there that the views do not show
 
 	declaring sync.Mutex // one change of streams, files or views at a time
 
@@ -52,7 +58,7 @@ func Open(ctx context.Context, dir string, o Options) (*Database, error) {
 		return nil, penstock.Wrap(penstock.Unavailable, "clear temporary files", err)
 	}
 	for {
-		d := &Database{o: o, dir: dir, holders: map[penstock.Partition]*shard{}, partitioner: penstock.NewPartitioner(o.Cluster)}
+		d := &Database{o: o, dir: dir, holders: map[penstock.Partition]*shard{}, partitioner: penstock.NewPartitioner(o.Cluster), sweeps: map[int32]sweep{}}
 		err := d.open(ctx)
 		if err == nil {
 			return d, nil
@@ -99,6 +105,8 @@ func (d *Database) open(ctx context.Context) error {
 	d.declared = known
 	d.hidden.Store(&cutoffs{})
 	d.shownViews.Store(&shownViews{})
+	d.hiddenStates.Store(&cutoffs{})
+	d.goneStates.Store(&cutoffs{})
 	if err := d.share(ctx, known); err != nil {
 		return err
 	}
@@ -113,7 +121,12 @@ func (d *Database) open(ctx context.Context) error {
 	if err := d.shareModels(ctx); err != nil {
 		return err
 	}
+	kept, _ := d.viewCutoffs(d.logTime())
+	d.hiddenStates.Store(&kept)
 	if err := d.showModels(ctx); err != nil {
+		return err
+	}
+	if err := d.finishDying(ctx); err != nil {
 		return err
 	}
 	return d.Declare(ctx, d.o.Streams)

@@ -83,6 +83,8 @@ type file struct {
 	tables atomic.Pointer[columnsByTable]
 
 	letters, settled atomic.Bool // whether there are any in it
+
+	states atomic.Pointer[map[int32]int64] // of a sealed file: how many of each model it has, if they were counted
 }
 
 // columnsByTable are the declared columns of each table of rows, in order. It never changes: a change makes a new one.

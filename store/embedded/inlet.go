@@ -2,6 +2,8 @@ package embedded
 
 import (
 	"github.com/apache/arrow-go/v18/arrow"
+
+	"penstock"
 )
 
 // inlet shows DuckDB the rows of a sheet as records of Arrow (array.RecordReader), once. While it is open they are still coming: Next waits for them.
@@ -13,6 +15,7 @@ type inlet struct {
 	coming chan chunk    // full ones; nil: all are there
 	gone   chan struct{} // nobody reads any more
 	err    error         // why no more came, before coming is closed
+	broke  error         // why Next could not go on
 }
 
 func newInlet(s *sheet) *inlet { return &inlet{sheet: s} }
@@ -44,6 +47,16 @@ func (in *inlet) abandon() { close(in.gone) }
 // Next implements array.RecordReader.
 func (in *inlet) Next() bool {
 	in.Release()
+	return in.broke == nil && in.next()
+}
+
+// next takes the next chunk. A panic in a call of DuckDB's would leave its locks behind: it ends the rows, and fails the statement.
+func (in *inlet) next() (more bool) {
+	defer func() {
+		if value := recover(); value != nil {
+			more, in.broke = false, penstock.Errorf(penstock.Internal, "hand over rows of "+string(in.sheet.table), "panic: %v", value)
+		}
+	}()
 	c := in.take()
 	if c == nil {
 		return false
@@ -66,6 +79,9 @@ func (in *inlet) take() chunk {
 
 // Err implements array.RecordReader.
 func (in *inlet) Err() error {
+	if in.broke != nil {
+		return in.broke
+	}
 	return in.err
 }
 

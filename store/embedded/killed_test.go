@@ -79,7 +79,7 @@ func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	blocks, next := killedLog(killedBlocks)
 	for round := range rounds {
-		last := killAfter(t, dir, random.IntN(60))
+		last := killAfter(t, "TestKilled", dir, random.IntN(60))
 		o := killedOptions()
 		o.Streams = nil
 		set := 0
@@ -101,13 +101,13 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killAfter starts a process that writes, and kills it after so many more blocks. It returns the last block of which it
+// killAfter starts a process that writes, as a test does when it is told where, and kills it after so many more blocks. It returns the last block of which it
 // said that it was applied.
-func killAfter(t *testing.T, dir string, more int) int {
+func killAfter(t *testing.T, test, dir string, more int) int {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilled$")
+	c := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+test+"$")
 	c.Env = append(os.Environ(), killedDir+"="+dir)
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()

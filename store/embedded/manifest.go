@@ -23,6 +23,8 @@ type manifest struct {
 	Gaps  []int `json:"gaps"`       // files that do not begin where the one before ends: rows between are lost, and given up
 	// Letters are files that hold open letters of files that were removed: the log cannot bring these again.
 	Letters []int `json:"letters"`
+	// States are files that hold states of views of files that were removed: rows that are gone counted in these.
+	States []int `json:"states"`
 }
 
 // The manifest's name within a shard's directory, and that of one being written.
@@ -71,7 +73,7 @@ func (m manifest) encode() ([]byte, error) {
 // write replaces the manifest of a directory. It is durable when write returns.
 func (m manifest) write(dir string) error {
 	m.Version, m.Features = manifestVersion, []string{}
-	m.Gaps, m.Letters = append([]int{}, m.Gaps...), append([]int{}, m.Letters...) // a list that is empty is written as one
+	m.Gaps, m.Letters, m.States = append([]int{}, m.Gaps...), append([]int{}, m.Letters...), append([]int{}, m.States...) // a list that is empty is written as one
 	text, err := m.encode()
 	if err != nil {
 		return err

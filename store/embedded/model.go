@@ -24,9 +24,24 @@ type model struct {
 	Version int           `json:"version"` // of the view, from 1 on
 	View    penstock.View `json:"view"`
 
-	Todo  []stretch `json:"todo,omitempty"`  // rows of before the model that are still to be counted
-	Done  int64     `json:"done,omitempty"`  // rows of before it that were looked at
-	Taken int       `json:"taken,omitempty"` // the last file whose states were brought forward: they count twice until it is gone
+	// Columns are those of the stream when the model was made, if the view has a condition: what its names mean.
+	Columns []penstock.Column `json:"columns,omitempty"`
+
+	Todo []stretch `json:"todo,omitempty"` // rows of before the model that are still to be counted
+	Done int64     `json:"done,omitempty"` // rows of before it that were looked at
+
+	// Origin is the model that a rebuild follows, From the same until its groups that cannot be counted anew were taken over.
+	Origin int32 `json:"origin,omitempty"`
+	From   int32 `json:"from,omitempty"`
+	// Start is where rows ended when a view began that does not count those of before it.
+	Start []stretch `json:"start,omitempty"`
+
+	Taken int   `json:"taken,omitempty"` // the last file whose states were brought forward: they count twice until it is gone
+	Holds []int `json:"holds,omitempty"` // files that have got states of older files
+
+	Lost   penstock.Micros `json:"lost,omitempty"`   // log time up to which rows that it may have counted are gone
+	Unseen penstock.Micros `json:"unseen,omitempty"` // log time before which rows were hidden when stored ones were counted
+	Dying  penstock.Micros `json:"dying,omitempty"`  // groups that did not change since are being deleted in all shards
 }
 
 // stretch is a range of a table's rows in a file. Rows keep their numbers, since none is ever deleted.
@@ -37,8 +52,8 @@ type stretch struct {
 	To    int64     `json:"to"` // excluded
 }
 
-// built reports whether the model has counted all that was stored before it.
-func (m model) built() bool { return len(m.Todo) == 0 }
+// built reports whether the model has all that was stored before it.
+func (m model) built() bool { return len(m.Todo) == 0 && m.From == 0 }
 
 // left returns how many rows are still to be looked at.
 func (m model) left() int64 {
@@ -93,13 +108,22 @@ func (m model) create(f *file) ([]string, error) {
 	}, put...), err
 }
 
+// forget returns the statements that remove a model from a file, but for the number of what was taken: statements that were made before go
+// on until its table is dropped.
+func (m model) forget(f *file) []string {
+	return []string{
+		fmt.Sprintf("DELETE FROM %s WHERE id = %d", f.table(modelsTable), m.ID),
+		fmt.Sprintf("INSERT INTO %s VALUES (%d, %d, NULL)", f.table(modelsTable), m.ID, m.Taken),
+	}
+}
+
 // loadModels reads the models that a file keeps.
 func (f *file) loadModels(ctx context.Context, c conn) (models, error) {
 	if !f.hasModels() {
 		return nil, nil
 	}
 	all := models{}
-	err := c.each(ctx, "SELECT id, model FROM "+f.table(modelsTable), func(scan func(...any) error) error {
+	err := c.each(ctx, "SELECT id, model FROM "+f.table(modelsTable)+" WHERE model IS NOT NULL", func(scan func(...any) error) error {
 		var m model
 		var id int32
 		var text string
@@ -130,12 +154,11 @@ func (s *shard) adopt(ctx context.Context, add []model, remove []int32) error {
 	next, f := s.models, s.newest()
 	var statements []string
 	for _, m := range add {
-		if !m.View.FromNow {
-			var err error
-			if m.Todo, err = s.stored(ctx, m.View.Stream); err != nil {
-				return s.outage("declare view "+m.View.Name, err)
-			}
+		stored, err := s.stored(ctx, m.View.Stream)
+		if err != nil {
+			return s.outage("declare view "+m.View.Name, err)
 		}
+		m.begin(stored, s.models)
 		create, err := m.create(f)
 		if err != nil {
 			return err
@@ -143,7 +166,9 @@ func (s *shard) adopt(ctx context.Context, add []model, remove []int32) error {
 		statements, next = append(statements, create...), next.with(m)
 	}
 	for _, id := range remove {
-		statements, next = append(statements, "DELETE FROM "+f.table(modelsTable)+" WHERE id = "+fmt.Sprint(id)), next.without(id)
+		if m, ok := next[id]; ok {
+			statements, next = append(statements, m.forget(f)...), next.without(id)
+		}
 	}
 	if err := s.conn.transaction(ctx, func() error { return s.conn.exec(ctx, statements...) }); err != nil {
 		return s.outage("declare views", err)
@@ -155,6 +180,35 @@ func (s *shard) adopt(ctx context.Context, add []model, remove []int32) error {
 	s.unsafe = true
 	s.tryCheckpoint(ctx)
 	return nil
+}
+
+// begin sets what a new model has to count of the rows that are stored.
+func (m *model) begin(stored []stretch, others models) {
+	switch origin, ok := others[m.From]; {
+	case ok:
+		m.Lost, m.Start = origin.Lost, origin.Start
+		m.Todo = behindOf(stored, m.Start)
+	case m.View.FromNow:
+		m.From, m.Start = 0, stored
+	default:
+		m.From, m.Todo = 0, stored
+	}
+}
+
+// behindOf returns what of stretches lies behind where others ended.
+func behindOf(all, ended []stretch) []stretch {
+	var rest []stretch
+	for _, one := range all {
+		for _, end := range ended {
+			if end.File == one.File && end.Table == one.Table {
+				one.From = max(one.From, end.To)
+			}
+		}
+		if one.From < one.To {
+			rest = append(rest, one)
+		}
+	}
+	return rest
 }
 
 // setModels makes models the present ones. The caller holds applying.
@@ -181,7 +235,7 @@ func (s *shard) stored(ctx context.Context, stream string) ([]stretch, error) {
 	var all []stretch
 	for _, f := range s.list() {
 		for _, table := range []tableName{sharedTable, ownTable(r.ID)} {
-			if _, ok := f.columns(table); !ok || f.state.Rows[r.ID] == 0 {
+			if _, ok := f.columns(table); !ok || f.state.Rows[r.ID] == 0 || table == sharedTable && !r.Shared {
 				continue
 			}
 			one := stretch{File: f.number, Table: table}
@@ -196,23 +250,60 @@ func (s *shard) stored(ctx context.Context, stream string) ([]stretch, error) {
 	return all, nil
 }
 
-// dropTables drops the tables of models that are kept no more, in all files that can be written.
+// leftovers returns the tables of a file whose models are kept no more.
+func (s *shard) leftovers(f *file) []tableName {
+	kept := s.keptModels()
+	var all []tableName
+	for table := range *f.tables.Load() {
+		if id, ok := modelOf(table); ok {
+			if _, ok := kept[id]; !ok {
+				all = append(all, table)
+			}
+		}
+	}
+	return all
+}
+
+// modelOf returns whose states a table has.
+func modelOf(table tableName) (id int32, ok bool) {
+	n, _ := fmt.Sscanf(string(table), "v%d", &id)
+	return id, n == 1
+}
+
+// dropTables drops the tables of models that are kept no more, in the newest file: those of sealed ones go with them. Statements that were made
+// when the tables were shown are made anew. Nothing else writes to them: only Tend does, apart from batches, which have none of theirs. The caller
+// holds declaring.
 func (s *shard) dropTables(ctx context.Context) error {
+	if len(s.leftovers(s.newest())) == 0 {
+		return nil
+	}
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	if s.closed {
 		return nil
 	}
-	f, kept := s.newest(), s.keptModels()
+	s.db.removed.Add(1)
+	f := s.newest()
 	var all []error
-	for table := range *f.tables.Load() {
-		var id int32
-		if n, _ := fmt.Sscanf(string(table), "v%d", &id); n != 1 {
-			continue
-		}
-		if _, ok := kept[id]; !ok {
-			all = append(all, s.conn.exec(ctx, "DROP TABLE IF EXISTS "+f.table(table)))
-		}
+	for _, table := range s.leftovers(f) {
+		all = append(all, s.conn.exec(ctx, "DROP TABLE IF EXISTS "+f.table(table)))
 	}
-	return errors.Join(append(all, f.loadTables(ctx, s.conn))...)
+	all = append(all, s.conn.exec(ctx, "DELETE FROM "+f.table(modelsTable)+" WHERE model IS NULL"))
+	err := errors.Join(append(all, f.loadTables(ctx, s.conn))...)
+	s.unsafe = true
+	s.tryCheckpoint(ctx)
+	return s.outageOrNil("drop tables of views", err)
+}
+
+// unsure returns the error of a transaction that changed what is known of models. If it is not known whether it was done they are read again:
+// states may not be added twice. The caller holds applying.
+func (s *shard) unsure(ctx context.Context, op string, err error) error {
+	if penstock.Is(err, penstock.Unknown) {
+		all, failed := s.newest().loadModels(context.WithoutCancel(ctx), s.conn)
+		if failed == nil {
+			s.setModels(all)
+		}
+		err = penstock.Wrap(penstock.Unavailable, "commit", errors.Join(err, failed))
+	}
+	return s.outage(op, err)
 }

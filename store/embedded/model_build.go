@@ -12,56 +12,77 @@ import (
 // buildRows is how many stored rows are counted at once: six row groups.
 const buildRows = 6 * RowGroup
 
-// Tend does a piece of what views need beside batches: it counts rows that were stored before a view, shows views that have counted all, and
-// merges states. It reports whether there is more to do. One call at a time.
+// Tend does a piece of what views need beside batches: it counts rows that were stored before a view, shows views that have counted all, merges
+// states, brings those of files that are to be removed forward, and deletes what is past its time. It reports whether there is more to do. One call
+// at a time.
 func (d *Database) Tend(ctx context.Context) (bool, error) {
 	more := false
 	var all []error
 	for _, s := range d.shards {
 		for _, m := range s.keptModels().sorted() {
-			built, err := s.build(ctx, m)
-			merged, err2 := s.mergeModels(ctx, m)
-			more, all = more || built || merged, append(all, err, err2)
+			worked, err := s.tend(ctx, m)
+			d.tending.note(m, err)
+			more, all = more || worked, append(all, err)
 		}
+		all = append(all, s.takeStates(ctx))
 	}
-	return more, errors.Join(append(all, d.finishModels(ctx))...)
+	expired, err := d.expireGroups(ctx)
+	all = append(all, err, d.finishModels(ctx))
+	return more || expired, errors.Join(all...)
+}
+
+// tend does a piece of what a model needs in this shard alone.
+func (s *shard) tend(ctx context.Context, m model) (bool, error) {
+	built, err := s.build(ctx, m)
+	inherited, err2 := s.inherit(ctx, m.ID)
+	merged, err3 := s.mergeModels(ctx, m)
+	expired, err4 := s.expireWindows(ctx, m)
+	return built || inherited || merged || expired, errors.Join(err, err2, err3, err4)
 }
 
 // build counts some of the rows that a model still has to, and reports whether it did.
 func (s *shard) build(ctx context.Context, m model) (bool, error) {
-	if m.built() {
+	if len(m.Todo) == 0 {
 		return false, nil
 	}
 	part := m.Todo[0]
 	part.To = min(part.To, part.From+buildRows)
-	sheet, err := s.count(ctx, m, part)
+	counted, err := s.count(ctx, m, part)
 	if err != nil {
 		return false, s.outage("build view "+m.View.Name, err)
 	}
-	return true, s.addStates(ctx, m.ID, part, sheet)
+	return true, s.addStates(ctx, m.ID, counted)
+}
+
+// counted is what a stretch of rows came to.
+type counted struct {
+	stretch
+	sheet  *sheet
+	unseen penstock.Micros // rows that were logged before were hidden
 }
 
 // count folds a stretch of stored rows. Rows of a file that is gone are not counted.
-func (s *shard) count(ctx context.Context, m model, part stretch) (*sheet, error) {
+func (s *shard) count(ctx context.Context, m model, part stretch) (counted, error) {
 	r := (*s.db.streams.Load())[streamKey{penstock.DefaultTenant, m.View.Stream}]
-	folder, err := s.db.o.Fold(r.stream(), []penstock.View{m.View})
-	if err != nil {
-		return nil, err
-	}
 	one := m.sheet()
+	all := counted{part, &one, (*s.db.hidden.Load())[r.ID]}
+	folder, err := s.db.o.folder(r.stream(), []model{m})
+	if err != nil {
+		return all, err
+	}
 	to := &folding{Folder: folder, models: []model{m}, sheets: []*sheet{&one}}
 	for _, f := range s.list() {
 		if f.number == part.File {
-			if err := s.countIn(ctx, f, r, part, to); err != nil {
-				return nil, err
+			if err := s.countIn(ctx, f, r, all, to); err != nil {
+				return all, err
 			}
 		}
 	}
 	to.write()
-	return &one, nil
+	return all, nil
 }
 
-func (s *shard) countIn(ctx context.Context, f *file, r registered, part stretch, to *folding) error {
+func (s *shard) countIn(ctx context.Context, f *file, r registered, part counted, to *folding) error {
 	c, err := s.db.engine.conn(ctx)
 	if err != nil {
 		return err
@@ -69,8 +90,8 @@ func (s *shard) countIn(ctx context.Context, f *file, r registered, part stretch
 	defer c.Close()
 	query := fmt.Sprintf("SELECT id, coalesce(key, ''), epoch_us(time), epoch_us(received_at), CAST(data AS VARCHAR), _partition, _epoch, _offset, epoch_us(_log_time) FROM %s "+
 		"WHERE rowid >= %d AND rowid < %d AND _stream = %d", f.table(part.Table), part.From, part.To, r.ID)
-	if cutoff := (*s.db.hidden.Load())[r.ID]; cutoff > 0 {
-		query += " AND _log_time >= " + timestamp(cutoff)
+	if part.unseen > 0 {
+		query += " AND _log_time >= " + timestamp(part.unseen)
 	}
 	var failed error
 	behind(func() {
@@ -87,14 +108,15 @@ func (s *shard) countIn(ctx context.Context, f *file, r registered, part stretch
 }
 
 // addStates adds states that were counted, and what is still to be counted then, in one transaction.
-func (s *shard) addStates(ctx context.Context, id int32, part stretch, from *sheet) error {
+func (s *shard) addStates(ctx context.Context, id int32, part counted) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
 	m, ok := s.models[id]
-	if s.closed || !ok || m.built() || m.Todo[0].From != part.From || m.Todo[0].File != part.File {
+	if s.closed || !ok || len(m.Todo) == 0 || m.Todo[0].From != part.From || m.Todo[0].File != part.File || m.Todo[0].Table != part.Table {
 		return nil // it is another one's by now
 	}
 	m.Done += part.To - part.From
+	m.Unseen = max(m.Unseen, part.unseen)
 	rest := m.Todo[0]
 	rest.From = part.To
 	m.Todo = m.Todo[1:]
@@ -105,14 +127,16 @@ func (s *shard) addStates(ctx context.Context, id int32, part stretch, from *she
 	if err != nil {
 		return err
 	}
-	if err := s.insertSheet(ctx, from, put); err != nil {
-		return s.outage("build view "+m.View.Name, err)
+	if err := s.insertSheet(ctx, part.sheet, put); err != nil {
+		return s.unsure(ctx, "build view "+m.View.Name, err)
 	}
 	s.unsafe = true
+	s.logged += penstock.Bytes(part.sheet.rows() * stateBytes)
 	s.setModels(s.models.with(m))
 	s.mu.Lock()
-	s.unmerged[id] += from.rows()
+	s.unmerged[id] += part.sheet.rows()
 	s.mu.Unlock()
+	s.db.tending.built(id, part.To-part.From)
 	return nil
 }
 
@@ -142,39 +166,34 @@ func (s *shard) insertSheet(ctx context.Context, one *sheet, statements []string
 	})
 }
 
-// finishModels shows the versions that have counted everything by now, and takes away those that they follow.
+// finishModels shows the versions that are built by now, takes away those that they follow, and drops what nobody keeps.
 func (d *Database) finishModels(ctx context.Context) error {
 	d.declaring.Lock()
 	defer d.declaring.Unlock()
-	latest := map[string]int32{}
-	all := d.allModels()
-	for _, m := range all.sorted() {
-		if m.built() {
-			latest[m.View.Name] = m.ID
+	latest := d.readyModels()
+	shown := d.shownViews.Load()
+	fresh := false
+	for name, m := range latest {
+		fresh = fresh || shown.ready[name].ID != m.ID
+	}
+	if fresh {
+		if err := d.showModels(ctx); err != nil { // first: nothing that users see may lose its table
+			return err
 		}
 	}
 	var remove []int32
-	shown := d.shownViews.Load()
-	fresh := false
-	for name, id := range latest {
-		fresh = fresh || shown.ready[name].ID != id
-	}
-	if !fresh {
-		return nil
-	}
-	if err := d.showModels(ctx); err != nil { // first: nothing that users see may lose its table
-		return err
-	}
-	for id, m := range all {
-		if last, ok := latest[m.View.Name]; ok && id < last {
+	for id, m := range d.allModels() {
+		if last, ok := latest[m.View.Name]; ok && id < last.ID {
 			remove = append(remove, id)
 		}
 	}
-	if len(remove) == 0 {
-		return nil
-	}
 	for _, s := range d.shards {
-		if err := errors.Join(s.adopt(ctx, nil, remove), s.dropTables(ctx)); err != nil {
+		if len(remove) > 0 {
+			if err := s.adopt(ctx, nil, remove); err != nil {
+				return err
+			}
+		}
+		if err := s.dropTables(ctx); err != nil {
 			return err
 		}
 	}

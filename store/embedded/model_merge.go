@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"penstock"
 	"penstock/internal/delta"
 )
 
@@ -85,28 +86,61 @@ func (s *shard) mergeModels(ctx context.Context, m model) (bool, error) {
 	s.mu.Lock()
 	s.unmerged[m.ID] -= rows[0]
 	s.mu.Unlock()
+	var moved int64
+	for l, n := range rows {
+		if l <= level {
+			moved += n
+		}
+	}
+	s.wrote(moved)
 	return true, nil
+}
+
+// stateBytes is about what a state that was merged takes in the write-ahead log.
+const stateBytes = 100
+
+// wrote notes that states were written beside batches, so that they are brought into the file like those.
+func (s *shard) wrote(states int64) {
+	s.applying.Lock()
+	defer s.applying.Unlock()
+	s.unsafe = true
+	s.logged += penstock.Bytes(states * stateBytes)
 }
 
 // merge returns the statements that merge the rows of a table up to a level.
 func (m model) merge(table string, level int) []string {
-	by := []string{"_partition"}
-	for i := range m.View.Group {
-		by = append(by, groupName(i))
+	where := fmt.Sprintf(" WHERE %s <= %d", levelColumn, level)
+	return []string{
+		"CREATE OR REPLACE TEMP TABLE merging AS " + m.mergedFrom(table+where, level),
+		"DELETE FROM " + table + where,
+		"INSERT INTO " + table + " SELECT * FROM merging ORDER BY " + m.sorting(),
+		"DROP TABLE merging",
 	}
-	by = append(by, "_time")
-	columns := []string{"_partition", fmt.Sprint(level) + " AS " + levelColumn, "max(_changed) AS _changed", "_time"}
+}
+
+// keys lists the columns that states of a group have in common.
+func (m model) keys() []string {
+	keys := []string{"_partition"}
+	for i := range m.View.Group {
+		keys = append(keys, groupName(i))
+	}
+	return append(keys, "_time")
+}
+
+// sorting is the order in which states are stored, so that those of a group in different windows are near each other.
+func (m model) sorting() string {
+	by := m.keys()
+	return strings.Join(append(by[1:len(by):len(by)], by[0]), ", ")
+}
+
+// mergedFrom returns the states of a table, or of what else FROM takes, with those of a group and window as one, in SQL.
+func (m model) mergedFrom(from string, level int) string {
+	columns := []string{"_partition", fmt.Sprint(level) + " AS " + levelColumn, "min(_since) AS _since", "max(_changed) AS _changed", "_time"}
 	for i := range m.View.Group {
 		columns = append(columns, groupName(i))
 	}
 	for _, c := range delta.Columns(&m.View) {
 		columns = append(columns, merged(c)+" AS "+c.Name)
 	}
-	where := fmt.Sprintf(" WHERE %s <= %d", levelColumn, level)
-	return []string{
-		"CREATE OR REPLACE TEMP TABLE merging AS SELECT " + strings.Join(columns, ", ") + " FROM " + table + where + " GROUP BY " + strings.Join(by, ", "),
-		"DELETE FROM " + table + where,
-		"INSERT INTO " + table + " SELECT * FROM merging ORDER BY " + strings.Join(append(by[1:len(by):len(by)], by[0]), ", "),
-		"DROP TABLE merging",
-	}
+	return "SELECT " + strings.Join(columns, ", ") + " FROM " + from + " GROUP BY " + strings.Join(m.keys(), ", ")
 }

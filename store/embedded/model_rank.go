@@ -11,18 +11,11 @@ import (
 
 // Rank implements penstock.Viewer.
 func (d *Database) Rank(ctx context.Context, view, member string, around int) ([]penstock.Standing, error) {
-	m, err := d.shownModel(view)
-	if err != nil {
-		return nil, err
-	}
-	if !m.View.Board {
-		return nil, refuseView("the view " + view + " is no leaderboard")
-	}
-	result, err := d.ask(ctx, func(ctx context.Context, r *rows) error {
-		if err := r.begin(ctx, d.engine); err != nil {
-			return err
+	result, err := d.askView(ctx, view, func(m model) (string, []any, error) {
+		if !m.View.Board {
+			return "", nil, refuseView("the view " + view + " is no leaderboard")
 		}
-		return r.run(ctx, d.rankStatement(m, around), []any{member})
+		return d.rankStatement(m, around), []any{member}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -49,7 +42,7 @@ func (d *Database) Rank(ctx context.Context, view, member string, around int) ([
 		all = append(all, one)
 	}
 	if len(all) == 0 {
-		return nil, penstock.Refusef("unknown_member", "ask view", "the leaderboard %s has no member %s", view, member)
+		return nil, &penstock.Error{Code: penstock.NotFound, Op: "ask view", Reason: "unknown_member", Err: fmt.Errorf("the leaderboard %s has no member %.64q", view, member)}
 	}
 	return all, nil
 }

@@ -3,8 +3,11 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/duckdb/duckdb-go/v2"
 
 	"penstock"
 	"penstock/internal/delta"
@@ -72,24 +75,32 @@ func (m model) groups() []string {
 	return all
 }
 
-// from returns all states of a model, in SQL. Those of a file that were brought forward are in the newest one too, as that says itself.
+// from returns all states of a model, in SQL.
 func (d *Database) from(m model) string {
 	var parts []string
 	for _, s := range d.shards {
-		files := s.list()
-		newest := files[len(files)-1]
-		for _, f := range files {
-			if _, ok := f.columns(modelTable(m.ID)); !ok {
-				continue
-			}
-			part := "SELECT * FROM " + f.table(modelTable(m.ID))
-			if f != newest {
-				part += fmt.Sprintf(" WHERE %d > (SELECT taken FROM %s WHERE id = %d)", f.number, newest.table(modelsTable), m.ID)
-			}
-			parts = append(parts, part)
-		}
+		parts = append(parts, s.states(m)...)
 	}
 	return "(" + strings.Join(parts, " UNION ALL ") + ")"
+}
+
+// states returns the states of a model in a shard, in SQL, those of the newest file last. Those of a file that were brought forward are in the
+// newest one too, as that says itself.
+func (s *shard) states(m model) []string {
+	files := s.list()
+	newest := files[len(files)-1]
+	var parts []string
+	for _, f := range files {
+		if _, ok := f.columns(modelTable(m.ID)); !ok {
+			continue
+		}
+		part := fmt.Sprintf("SELECT *, %t AS _newest FROM %s", f == newest, f.table(modelTable(m.ID)))
+		if f != newest {
+			part += fmt.Sprintf(" WHERE %d > (SELECT taken FROM %s WHERE id = %d)", f.number, newest.table(modelsTable), m.ID)
+		}
+		parts = append(parts, part)
+	}
+	return parts
 }
 
 // rowsOf returns the rows of a model under a condition, in SQL; step is the length of a row's time in microseconds: 0 is the window's
@@ -107,14 +118,20 @@ func (d *Database) rowsOf(m model, step int64, where []string) string {
 		by = append(by, groupName(i))
 	}
 	columns = slices.Concat(columns, m.groups(), m.figures())
+	having := ""
+	if hidden := (*d.hiddenStates.Load())[m.ID]; hidden > 0 && m.View.Window > 0 {
+		where = append(slices.Clone(where), m.keptWindows(hidden))
+	} else if hidden > 0 {
+		having = " HAVING max(_changed) >= " + timestamp(hidden)
+	}
 	text := "SELECT " + strings.Join(columns, ", ") + " FROM " + d.from(m)
 	if len(where) > 0 {
 		text += " WHERE " + strings.Join(where, " AND ")
 	}
 	if len(by) > 0 {
-		return text + " GROUP BY " + strings.Join(by, ", ")
+		text += " GROUP BY " + strings.Join(by, ", ")
 	}
-	return text
+	return text + having
 }
 
 // showModel makes the table of a view, as users see it.
@@ -124,20 +141,33 @@ func (d *Database) showModel(ctx context.Context, m model) error {
 
 // View implements penstock.Viewer.
 func (d *Database) View(ctx context.Context, q penstock.ViewQuery) (penstock.Rows, error) {
-	m, err := d.shownModel(q.View)
-	if err != nil {
-		return nil, err
-	}
-	text, args, err := d.viewStatement(m, q)
-	if err != nil {
-		return nil, err
-	}
+	return d.askView(ctx, q.View, func(m model) (string, []any, error) { return d.viewStatement(m, q) })
+}
+
+// askView asks a view with a statement that is made anew whenever tables that it read of are gone.
+func (d *Database) askView(ctx context.Context, view string, statement func(model) (string, []any, error)) (penstock.Rows, error) {
 	return d.ask(ctx, func(ctx context.Context, r *rows) error {
+		m, err := d.shownModel(view)
+		if err != nil {
+			return err
+		}
+		text, args, err := statement(m)
+		if err != nil {
+			return err
+		}
 		if err := r.begin(ctx, d.engine); err != nil {
 			return err
 		}
-		return r.run(ctx, text, args)
+		return unfitting(r.run(ctx, text, args))
 	})
+}
+
+// unfitting says of an error that comes of values, and not of the statement, so much as users may read: no user wrote the statement.
+func unfitting(err error) error {
+	if isDuck(err, duckdb.ErrorTypeConversion) || isDuck(err, duckdb.ErrorTypeOutOfRange) || isDuck(err, duckdb.ErrorTypeDecimal) {
+		return refuseView("a value, of the question or of the view, does not fit its column")
+	}
+	return err
 }
 
 // viewStatement returns the statement that answers a question to a view.
@@ -154,13 +184,17 @@ func (d *Database) viewStatement(m model, q penstock.ViewQuery) (string, []any, 
 	}
 	var where []string
 	var args []any
-	for _, name := range sortedKeys(q.Where) {
+	for _, name := range slices.Sorted(maps.Keys(q.Where)) {
 		i := slices.IndexFunc(m.View.Group, func(f penstock.Field) bool { return f.Name == name })
 		if i < 0 {
 			return "", nil, refuseView("the view has no group column " + name)
 		}
-		where = append(where, fmt.Sprintf("%s = CAST(? AS %s)", groupName(i), sqlType(m.View.Group[i].Column)))
-		args = append(args, q.Where[name])
+		value, err := valueOf(m.View.Group[i].Column, q.Where[name])
+		if err != nil {
+			return "", nil, err
+		}
+		where = append(where, groupName(i)+" = "+orderedBy{sql: sqlType(m.View.Group[i].Column)}.parameter())
+		args = append(args, argument(value))
 	}
 	if q.From != 0 {
 		where = append(where, "_time >= "+timestamp(q.From))
@@ -217,7 +251,7 @@ func (m model) order(q penstock.ViewQuery, step int64) (order, error) {
 	}
 	for _, measure := range m.View.Measures {
 		if measure.Name == q.Order {
-			first.sql = "ANY"
+			first.sql = figureType(measure)
 		}
 	}
 	if first.sql == "" {
@@ -256,28 +290,19 @@ func (o order) behind(last []any) (string, []any, error) {
 		}
 		var same []string
 		for j := range i {
-			same = append(same, ident(o[j].name)+" IS NOT DISTINCT FROM ?")
-			args = append(args, last[j])
+			same = append(same, ident(o[j].name)+" IS NOT DISTINCT FROM "+o[j].parameter())
+			args = append(args, argument(last[j]))
 		}
 		beyond := ">"
 		if one.down {
 			beyond = "<"
 		}
 		name := ident(one.name)
-		ways = append(ways, strings.Join(append(same, "("+name+" "+beyond+" ? OR "+name+" IS NULL)"), " AND "))
-		args = append(args, last[i])
+		ways = append(ways, strings.Join(append(same, "("+name+" "+beyond+" "+one.parameter()+" OR "+name+" IS NULL)"), " AND "))
+		args = append(args, argument(last[i]))
 	}
 	if len(ways) == 0 {
 		return "false", nil, nil
 	}
 	return "(" + strings.Join(ways, " OR ") + ")", args, nil
-}
-
-func sortedKeys(m map[string]string) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

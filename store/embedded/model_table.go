@@ -11,10 +11,13 @@ import (
 )
 
 // A model's table has a row for each group that a batch has changed, or that several such rows were merged to: place and time, the
-// group, the measures' states, and when it was last changed. docs/format/shard.md.
+// group, the measures' states, and the log times of the first and the last row in it. docs/format/shard.md.
 
 // levelColumn says what a row is: 0 of a batch, higher ones of so many merges.
 const levelColumn = "_level"
+
+// placeColumns is how many columns there are before the group's.
+const placeColumns = 5
 
 // groupName returns the name of a group's column in the table: users' names may be anything.
 func groupName(i int) string { return fmt.Sprintf("g%d", i) }
@@ -40,7 +43,7 @@ func (m model) columns() []tableColumn {
 // modelColumns returns a model's columns as CREATE TABLE has them.
 func modelColumns(m model) (string, error) {
 	var b strings.Builder
-	b.WriteString("_partition INTEGER, " + levelColumn + " INTEGER, _changed TIMESTAMPTZ, _time TIMESTAMPTZ")
+	b.WriteString("_partition INTEGER, " + levelColumn + " INTEGER, _since TIMESTAMPTZ, _changed TIMESTAMPTZ, _time TIMESTAMPTZ")
 	for _, c := range m.columns() {
 		b.WriteString(", " + c.name + " " + sqlType(c.Column))
 	}
@@ -48,8 +51,8 @@ func modelColumns(m model) (string, error) {
 }
 
 func (m model) sheet() sheet {
-	fields := []arrow.Field{integerField("_partition"), integerField(levelColumn), arrowField("_changed", penstock.Timestamp, 0, 0),
-		arrowField("_time", penstock.Timestamp, 0, 0)}
+	fields := []arrow.Field{integerField("_partition"), integerField(levelColumn), arrowField("_since", penstock.Timestamp, 0, 0),
+		arrowField("_changed", penstock.Timestamp, 0, 0), arrowField("_time", penstock.Timestamp, 0, 0)}
 	bulk := 2
 	for i, c := range m.columns() {
 		field := arrowField(c.name, c.Type, c.Precision, c.Scale)
@@ -57,7 +60,7 @@ func (m model) sheet() sheet {
 			field.Type = arrow.BinaryTypes.Binary
 		}
 		if c.Type == delta.Blob || c.Type == penstock.Text && bulk == 2 {
-			bulk = 4 + i
+			bulk = placeColumns + i
 		}
 		fields = append(fields, field)
 	}
@@ -78,19 +81,18 @@ func (s *shard) folding(r registered) (*folding, error) {
 		return f, nil
 	}
 	f := &folding{version: r.Version}
-	var views []penstock.View
 	for _, m := range s.models.sorted() {
 		if m.View.Stream == r.Name {
 			one := m.sheet()
-			f.models, f.sheets, views = append(f.models, m), append(f.sheets, &one), append(views, m.View)
+			f.models, f.sheets = append(f.models, m), append(f.sheets, &one)
 		}
 	}
-	if len(views) == 0 {
+	if len(f.models) == 0 {
 		s.foldings[r.ID] = nil
 		return nil, nil
 	}
 	var err error
-	if f.Folder, err = s.db.o.Fold(r.stream(), views); err != nil {
+	if f.Folder, err = s.db.o.folder(r.stream(), f.models); err != nil {
 		return nil, err
 	}
 	s.foldings[r.ID] = f
@@ -111,18 +113,19 @@ func (f *folding) writeModel(i int) {
 		c := to.row()
 		c[0].int32(int32(d.Partition))
 		c[1].int32(0)
-		c[2].int64(int64(d.Changed))
+		c[2].int64(int64(d.Since))
+		c[3].int64(int64(d.Changed))
 		if windows {
-			c[3].int64(int64(d.Window))
+			c[4].int64(int64(d.Window))
 		} else {
-			c[3].null()
+			c[4].null()
 		}
 		for j, cell := range d.Group {
-			c[4+j].cell(columns[j].Type, cell)
+			c[placeColumns+j].cell(columns[j].Type, cell)
 		}
 		for j, cell := range d.State {
 			at := len(d.Group) + j
-			c[4+at].cell(columns[at].Type, cell)
+			c[placeColumns+at].cell(columns[at].Type, cell)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func (s *shard) mend(v *survey) (asides, error) {
 		if whole {
 			last = v.last
 		}
-		missing = append(missing, v.giveUpLetters(h.number, last)...)
+		missing = append(missing, v.giveUp(h.number, last)...)
 		if len(missing) > 0 && !s.db.o.AcceptGap {
 			return nil, &penstock.Error{Code: penstock.Conflict, Op: "open " + filePath(s.dir, h.number), Reason: "gap", Err: fmt.Errorf(
 				"%w. The log no longer holds all that came from there on: %s. Restore the file from a backup, or go on without its rows: --accept-gap",
@@ -318,7 +318,7 @@ func (s *shard) skipGap(ctx context.Context) error {
 func (s *shard) writeManifest(m manifest) error {
 	s.manifest = m
 	old, err := readManifest(s.dir)
-	if err == nil && old != nil && old.First == m.First && slices.Equal(old.Gaps, m.Gaps) && slices.Equal(old.Letters, m.Letters) {
+	if err == nil && old != nil && old.First == m.First && slices.Equal(old.Gaps, m.Gaps) && slices.Equal(old.Letters, m.Letters) && slices.Equal(old.States, m.States) {
 		return nil
 	}
 	path := filepath.Join(s.dir, manifestName)

@@ -17,8 +17,9 @@ func (d *Database) Retain(ctx context.Context) error {
 	d.declaring.Lock()
 	defer d.declaring.Unlock()
 	now := d.logTime()
-	err := d.hideExpired(ctx, now)
+	err := errors.Join(d.hideExpired(ctx, now), d.hideStates(ctx, now))
 	for _, s := range d.shards {
+		s.expiring.Store(int64(d.lastExpired(s, now)))
 		err = errors.Join(err, d.removeExpired(ctx, s, now))
 		s.rest(ctx)
 	}
@@ -78,11 +79,12 @@ func (d *Database) cutoffs(now penstock.Micros) (cutoffs, []registered) {
 	return next, changed
 }
 
-// removeExpired removes the shard's oldest files while all their rows are past their time. The newest file stays.
+// removeExpired removes the shard's oldest files while all their rows are past their time, and Tend has brought forward what views need of
+// them. The newest file stays.
 func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Micros) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	for files := s.list(); len(files) > 1 && d.expired(s, files[0], now); files = s.list() {
+	for files := s.list(); len(files) > 1 && d.expired(s, files[0], now) && s.taken(files[0]); files = s.list() {
 		ready, err := s.bringForward(ctx, files[0], files[1])
 		if err != nil || !ready {
 			return err
@@ -93,6 +95,19 @@ func (d *Database) removeExpired(ctx context.Context, s *shard, now penstock.Mic
 		}
 	}
 	return nil
+}
+
+// lastExpired returns the last file that is to be removed once the states of views in it, and in those before it, are brought forward; 0: there
+// is none.
+func (d *Database) lastExpired(s *shard, now penstock.Micros) int {
+	last, files := 0, s.list()
+	for _, f := range files[:len(files)-1] {
+		if !d.expired(s, f, now) {
+			break
+		}
+		last = f.number
+	}
+	return last
 }
 
 // expired reports whether every stream that has rows in the file keeps them for less than their age, and none of its
@@ -133,7 +148,7 @@ func (d *Database) remove(ctx context.Context, s *shard, f *file) error {
 	if err := d.catalog.exec(ctx, "DETACH "+f.alias); err != nil {
 		return s.outage(op, err)
 	}
-	next := manifest{First: f.number + 1, Gaps: slices.DeleteFunc(slices.Clone(s.manifest.Gaps), func(n int) bool { return n <= f.number+1 }), Letters: letters}
+	next := manifest{First: f.number + 1, Gaps: slices.DeleteFunc(slices.Clone(s.manifest.Gaps), func(n int) bool { return n <= f.number+1 }), Letters: letters, States: s.holdsTaken(f)}
 	if err := s.writeManifest(next); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,9 +33,10 @@ type shard struct {
 	applying  sync.Mutex
 	conn      conn
 	encoders  map[tableName]*encoder
-	foldings  map[int32]*folding // by stream; nil: no view counts its rows
-	models    models             // changed under both locks
-	unmerged  map[int32]int64    // states that batches left behind, by model; those of before the start count as many. Guarded by mu
+	foldings  map[int32]*folding        // by stream; nil: no view counts its rows
+	models    models                    // changed under both locks
+	swept     map[int32]penstock.Micros // up to which log time windows of a model were deleted. Of Tend alone
+	unmerged  map[int32]int64           // states that batches left behind, by model; those of before the start count as many. Guarded by mu
 	ledger    *ledger
 	ids       *dedup.Index            // replaced under both locks
 	complete  bool                    // ids has all that counts
@@ -46,7 +48,8 @@ type shard struct {
 	doubt     error // why it is not known what the newest file holds
 	committed time.Time
 
-	merging sync.Mutex // states of models are merged, or files removed
+	merging  sync.Mutex   // states of models are written beside batches: no file begins meanwhile. It is taken before applying
+	expiring atomic.Int64 // the last file whose rows are all past their time
 
 	mu       sync.RWMutex
 	book     *fate.Book // changed under both locks
@@ -59,7 +62,7 @@ type shard struct {
 func newShard(d *Database, number int, spec ShardSpec) *shard {
 	s := &shard{
 		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
-		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, unmerged: map[int32]int64{}, ledger: newLedger(),
+		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, unmerged: map[int32]int64{}, swept: map[int32]penstock.Micros{}, ledger: newLedger(),
 		ordinals: map[penstock.Lane]int64{}, sums: checksum.NewHasher(d.o.Cluster), book: fate.New(d.o.Letters),
 		trail: trail{},
 	}

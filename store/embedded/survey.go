@@ -217,16 +217,20 @@ func (v *survey) holes() []hole {
 	return all
 }
 
-// giveUpLetters names the files of a range that hold letters which the log no longer has, and counts on them no more.
-func (v *survey) giveUpLetters(first, last int) []string {
+// giveUp names the files of a range that hold letters, or states of views, which the log no longer has, and counts on them no more.
+func (v *survey) giveUp(first, last int) []string {
 	var names []string
-	v.manifest.Letters = slices.DeleteFunc(slices.Clone(v.manifest.Letters), func(n int) bool {
-		if n < first || n > last {
-			return false
-		}
-		names = append(names, fmt.Sprintf("dead letters in file %d of files that were removed", n))
-		return true
-	})
+	without := func(numbers []int, what string) []int {
+		return slices.DeleteFunc(slices.Clone(numbers), func(n int) bool {
+			if n < first || n > last {
+				return false
+			}
+			names = append(names, fmt.Sprintf("%s in file %d of files that were removed", what, n))
+			return true
+		})
+	}
+	v.manifest.Letters = without(v.manifest.Letters, "dead letters")
+	v.manifest.States = without(v.manifest.States, "what views counted")
 	return names
 }
 

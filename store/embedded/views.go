@@ -143,6 +143,10 @@ func (s *shard) roll(ctx context.Context, streams []registered) error {
 	if s.closed {
 		return s.ended("begin file")
 	}
+	if !s.merging.TryLock() {
+		return nil // what is being written there belongs to this file: the next batch tries again
+	}
+	defer s.merging.Unlock()
 	if err := s.checkpoint(ctx); isBusy(err) || penstock.Is(err, penstock.Full) {
 		return nil // the next batch tries again, this one goes where the last one went
 	} else if err != nil {
