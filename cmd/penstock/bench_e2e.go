@@ -54,7 +54,7 @@ func (f *benchFlags) endToEnd(c *cobra.Command, t *target) (*benchReport, error)
 	o := f.options(t.url)
 	o.Trace.Progress = f.progress(c, "accepted")
 	o.Trace.Answered = func(a load.Answer) { visible.answered(ctx, a) }
-	began := time.Now()
+	began, processor := time.Now(), processorSeconds(t.own)
 	r, err := load.Run(ctx, o)
 	if err != nil {
 		return nil, err
@@ -64,6 +64,7 @@ func (f *benchFlags) endToEnd(c *cobra.Command, t *target) (*benchReport, error)
 	}
 	elapsed := time.Since(began)
 	report := f.reportOf("e2e", r)
+	report.Processor = processorSeconds(t.own) - processor
 	report.AcceptPerSecond = report.EventsPerSecond
 	report.Seconds = elapsed.Seconds()
 	report.EventsPerSecond = float64(r.Events) / report.Seconds

@@ -34,6 +34,7 @@ type benchReport struct {
 	Stored          *int64    `json:"stored,omitempty"`
 	Preloaded       int64     `json:"preloaded,omitempty"`
 	Views           int       `json:"views,omitempty"`
+	Processor       float64   `json:"cpu_seconds,omitempty"` // of the own server, from the first request until all is visible
 	AcceptPerSecond float64   `json:"accepted_per_second,omitempty"`
 	MemoryMax       int64     `json:"rss_max_bytes,omitempty"`
 	MemoryLast      int64     `json:"rss_last_bytes,omitempty"`
@@ -104,6 +105,9 @@ func (r *benchReport) write(out io.Writer) error {
 	}
 	if r.Stored != nil {
 		line("stored", "%d rows counted by SQL", *r.Stored)
+	}
+	if r.Processor > 0 && r.Events > 0 {
+		line("processor", "%.2f µs of the server an event", r.Processor/float64(r.Events)*1e6)
 	}
 	if r.Views > 0 {
 		line("views", "%d, which count the same", r.Views)

@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 
+	"penstock/internal/load/child"
 	"penstock/internal/load/probe"
 )
 
@@ -47,4 +50,37 @@ func (f *benchFlags) checkViews(ctx context.Context, ask *probe.Probe, rows int6
 		}
 	}
 	return nil
+}
+
+// ticksPerSecond is the unit of /proc's times on Linux.
+const ticksPerSecond = 100
+
+// processorSeconds returns the processor time that a process has taken so far: of a busy machine it says more than a rate. It is 0
+// without a process of ours, and where there is no /proc.
+func processorSeconds(p *child.Process) float64 {
+	if p == nil {
+		return 0
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	if err != nil {
+		return 0
+	}
+	return processorSecondsIn(string(text))
+}
+
+func processorSecondsIn(stat string) float64 {
+	const user, system = 11, 12 // fields behind the name, which is in parentheses and may have any characters
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	if len(fields) <= system {
+		return 0
+	}
+	ticks := 0.0
+	for _, i := range []int{user, system} {
+		n, err := strconv.ParseFloat(fields[i], 64)
+		if err != nil {
+			return 0
+		}
+		ticks += n
+	}
+	return ticks / ticksPerSecond
 }

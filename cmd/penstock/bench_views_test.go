@@ -50,3 +50,15 @@ func TestFillingHasEachKeyOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestProcessorSecondsPassOverTheName(t *testing.T) {
+	for stat, want := range map[string]float64{
+		"1234 (pen) stock) S 1 1234 1234 0 -1 4194560 9000 0 12 0 150 75 0 0 20 0 9 0 100 1 1": 2.25,
+		"1234 (penstock) S 1": 0,
+		"":                    0,
+	} {
+		if got := processorSecondsIn(stat); got != want {
+			t.Errorf("%q: %v instead of %v", stat, got, want)
+		}
+	}
+}
