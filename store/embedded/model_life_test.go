@@ -402,3 +402,58 @@ func TestRebuildRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Files that cannot be read come again from the log, and what views counted of their rows with them: once, whatever was being built.
+func TestViewsAfterDamage(t *testing.T) {
+	for _, stage := range []string{"built", "building", "rebuilding", "replaced"} {
+		for back := range 3 {
+			t.Run(fmt.Sprint(stage, " ", back), func(t *testing.T) {
+				l := newLife(t, 1, func(o *Options) { o.Streams[0].KeepRows, o.FileRows = 0, 150 })
+				if stage == "building" {
+					l.declare()
+				}
+				for range 8 {
+					l.apply(0.05)
+				}
+				if stage == "building" {
+					l.declare(clickViews()...)
+				}
+				for i := range 8 {
+					l.apply(0.05)
+					if i == 2 && (stage == "rebuilding" || stage == "replaced") {
+						l.tend()
+						if err := l.d.Rebuild(t.Context(), "board"); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if i%4 == 1 || stage == "replaced" {
+						if _, err := l.d.Tend(t.Context()); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				files := numbersOf(t, l.d, 0)
+				path := filePath(l.d.shards[0].dir, files[len(files)-1-back])
+				o, dir := l.d.o, l.d.dir
+				if err := l.d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte("nothing"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				l.d = openDatabase(t, dir, o)
+				if at := positionsOf(t, l.d); at.Reached(l.f.next) {
+					t.Fatal("nothing is lost")
+				}
+				l.declare(clickViews()...)
+				if back == 1 {
+					l.tend()
+				}
+				apply(t, l.d, penstock.Batch{From: positionsOf(t, l.d), Next: l.f.next.Clone(), Blocks: l.blocks})
+				l.tend()
+				checkClicks(t, l.d, l.blocks)
+				recount(t, l.d)
+			})
+		}
+	}
+}
