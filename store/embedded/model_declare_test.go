@@ -278,3 +278,63 @@ func TestPanicWhileRowsAreTaken(t *testing.T) {
 	l.tend()
 	checkClicks(t, l.d, l.blocks)
 }
+
+// How far a view is can be followed, and why it does not get on.
+func TestViewStates(t *testing.T) {
+	l := newLife(t, 1, func(o *Options) { o.Streams[0].KeepRows, o.FileRows = 0, 100 })
+	l.declare()
+	for range 12 {
+		l.apply(0.01)
+	}
+	l.declare(clickViews()...)
+	fold := l.d.o.Fold
+	l.d.o.Fold = nil
+	if _, err := l.d.Tend(t.Context()); !penstock.Is(err, penstock.Unavailable) {
+		t.Fatal(err)
+	}
+	state := func() penstock.ViewStatus {
+		t.Helper()
+		states, err := l.d.ViewStates(t.Context())
+		if err != nil || len(states) != 3 || states[0].Name != "board" {
+			t.Fatalf("%+v %v", states, err)
+		}
+		return states[0]
+	}
+	if s := state(); s.Problem == "" || s.State != penstock.ViewBuilding || s.Done != 0 || s.Total != 720 || s.Eta != 0 || s.Stream != "clicks" {
+		t.Fatalf("%+v", s)
+	}
+	l.d.o.Fold = fold
+	follow := func(s func() penstock.ViewStatus, building func(penstock.ViewStatus) bool) {
+		t.Helper()
+		var done int64
+		eta := false
+		for more := true; more; {
+			now := s()
+			if building(now) {
+				if now.Total != 720 || now.Done < done || now.Done > now.Total {
+					t.Fatalf("%+v, %d were done", now, done)
+				}
+				done, eta = now.Done, eta || now.Eta > 0
+			}
+			var err error
+			if more, err = l.d.Tend(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if done == 0 || !eta {
+			t.Fatalf("%d were done, time left was known: %t", done, eta)
+		}
+	}
+	follow(state, func(s penstock.ViewStatus) bool { return s.State == penstock.ViewBuilding })
+	if s := state(); s.Problem != "" || s.State != penstock.ViewReady || s.Total != 0 || s.Rows == 0 || s.Version != 1 {
+		t.Fatalf("%+v", s)
+	}
+	if err := l.d.Rebuild(t.Context(), "board"); err != nil {
+		t.Fatal(err)
+	}
+	follow(state, func(s penstock.ViewStatus) bool { return s.State == penstock.ViewReady && s.Rebuilds })
+	if s := state(); s.Rebuilds || s.Version != 2 || s.Rows == 0 {
+		t.Fatalf("%+v", s)
+	}
+	checkClicks(t, l.d, l.blocks)
+}
