@@ -17,7 +17,7 @@ import (
 
 // exportRows writes all rows into the run's directory, a partition at a time.
 func (t *tester) exportRows(ctx context.Context) error {
-	return t.export(check.RowsExport, func(yield func(*check.Entry, error) bool) {
+	return exportAll(t, check.RowsExport, func(yield func(*check.Entry, error) bool) {
 		for p := range partitions {
 			for row, err := range t.rows(ctx, fmt.Sprintf("_partition = %d", p)) {
 				if !yield(row, err) || err != nil {
@@ -30,7 +30,7 @@ func (t *tester) exportRows(ctx context.Context) error {
 
 // exportLetters writes all dead letters into it.
 func (t *tester) exportLetters(ctx context.Context) error {
-	return t.export(check.LettersExport, t.lettersOf(ctx, 0, math.MaxUint32))
+	return exportAll(t, check.LettersExport, t.lettersOf(ctx, 0, math.MaxUint32))
 }
 
 // exportAudit writes what the server's audit says into it.
@@ -52,15 +52,15 @@ func (t *tester) exportAudit(ctx context.Context) error {
 	return e.Close()
 }
 
-func (t *tester) export(name check.Final, entries iter.Seq2[*check.Entry, error]) error {
+func exportAll[T any](t *tester, name check.Final, lines iter.Seq2[T, error]) error {
 	e, err := t.recorder.Dir().Export(name)
 	if err != nil {
 		return err
 	}
 	defer e.Close()
-	for entry, err := range entries {
+	for line, err := range lines {
 		if err == nil {
-			err = e.Write(entry)
+			err = e.Write(line)
 		}
 		if err != nil {
 			return err

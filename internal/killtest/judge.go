@@ -11,7 +11,7 @@ import (
 )
 
 // page is the rows behind a place, in the order of their places.
-const page = `select stream, id, key, cast(data as varchar), _partition, _epoch, _offset, _replay_of from %s
+const page = `select stream, id, key, cast(data as varchar), _partition, _epoch, _offset, epoch_us(time), epoch_us(received_at), _replay_of from %s
 where %s and (_partition > %d or _partition = %d and (_epoch > %d or _epoch = %d and _offset > %d))
 order by _partition, _epoch, _offset limit %d`
 
@@ -55,24 +55,24 @@ func (t *tester) rows(ctx context.Context, where string) iter.Seq2[*check.Entry,
 }
 
 func entryOf(row []any) (check.Entry, error) {
-	if len(row) != 8 {
+	if len(row) != 10 {
 		return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%d columns", len(row))
 	}
-	var place [3]int64
+	var place [5]int64
 	for i := range place {
 		n, ok := row[4+i].(json.Number)
 		v, err := n.Int64()
 		if !ok || err != nil {
-			return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%v is no place", row[4:])
+			return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%v is no place and no times", row[4:])
 		}
 		place[i] = v
 	}
 	text := func(i int) string { s, _ := row[i].(string); return s } // NULL is told from what was sent by the event itself
 	e := check.Entry{
 		Partition: penstock.Partition(place[0]), Epoch: penstock.Epoch(place[1]), Offset: penstock.Offset(place[2]),
-		Stream: text(0), ID: text(1), Key: text(2), Body: check.Text(text(3)),
+		Stream: text(0), ID: text(1), Key: text(2), Body: check.Text(text(3)), Time: penstock.Micros(place[3]), ReceivedAt: penstock.Micros(place[4]),
 	}
-	if of := text(7); of != "" {
+	if of := text(9); of != "" {
 		if _, err := fmt.Sscanf(of, "%d:%d", &e.ReplayOf.Epoch, &e.ReplayOf.Offset); err != nil {
 			return check.Entry{}, penstock.Errorf(penstock.Internal, "read rows", "%q is no position", of)
 		}
@@ -80,7 +80,7 @@ func entryOf(row []any) (check.Entry, error) {
 	return e, nil
 }
 
-// judgeRound judges the events of one round by their rows and letters, and counts those of all.
+// judgeRound judges the events of one round by their rows and letters, counts those of all, and judges what views say of all.
 func (t *tester) judgeRound(ctx context.Context, r *Round, writers []*writer) error {
 	first, last := writers[0].client, writers[len(writers)-1].client
 	where := ofClients(first, last)
@@ -88,8 +88,11 @@ func (t *tester) judgeRound(ctx context.Context, r *Round, writers []*writer) er
 	for _, w := range writers {
 		history = append(history, w.attempts...)
 	}
+	if err := t.recountReleased(ctx, first); err != nil {
+		return err
+	}
 	v, err := check.Judge(check.Run{
-		Config: check.Config{Seed: t.Seed}, Rows: t.rows(ctx, where), Letters: t.lettersOf(ctx, first, last),
+		Config: check.Config{Seed: t.Seed}, Rows: t.noting(t.rows(ctx, where)), Models: t.models(), Views: t.viewRows(ctx, writers), Counted: t.recount, Letters: t.lettersOf(ctx, first, last),
 		History: func(yield func(*check.Record, error) bool) {
 			for i := range history {
 				if !yield(&history[i], nil) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -26,8 +27,9 @@ type door struct {
 	refuse func(request int) int // status; 0: the answer is lost although the events are kept; 202: none
 	change func(rows []check.Entry) []check.Entry
 
-	poison     bool // some events are
-	unbalanced bool // what the audit says
+	poison     bool  // some events are
+	unbalanced bool  // what the audit says
+	miscounts  int64 // how many more than there are the view has
 
 	mu       sync.Mutex
 	requests int
@@ -49,6 +51,9 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case r.URL.Path == "/v1/audit":
 		fmt.Fprintf(w, `{"ok":%t,"streams":[]}`, !d.unbalanced)
+		return
+	case strings.HasPrefix(r.URL.Path, "/v1/views/"):
+		d.view(w, r)
 		return
 	case strings.HasPrefix(r.URL.Path, "/v1/dlq/"):
 		i, _ := strconv.Atoi(path.Base(r.URL.Path)) // as list named it
@@ -125,7 +130,7 @@ func (d *door) answer(w http.ResponseWriter, body []byte) {
 		limit, _ := strconv.Atoi(m[4])
 		for _, e := range rows {
 			if (int(e.Partition) > p || int(e.Partition) == p && int(e.Offset) > offset) && len(out) < limit {
-				out = append(out, []any{e.Stream, e.ID, e.Key, string(e.Body), e.Partition, e.Epoch, e.Offset, nil})
+				out = append(out, []any{e.Stream, e.ID, e.Key, string(e.Body), e.Partition, e.Epoch, e.Offset, 0, 0, nil})
 			}
 		}
 	} else if strings.Contains(q.Query, "json_extract_string") {
@@ -135,6 +140,32 @@ func (d *door) answer(w http.ResponseWriter, body []byte) {
 	}
 	// An error means that the client has gone.
 	_ = json.NewEncoder(w).Encode(map[string]any{"rows": out})
+}
+
+// view counts the rows of the first source by country, a group on each page.
+func (d *door) view(w http.ResponseWriter, r *http.Request) {
+	counts := map[string]int64{}
+	for _, e := range d.rows {
+		var body struct{ Country string }
+		if e.Stream == sources[0].stream && json.Unmarshal(e.Body, &body) == nil {
+			counts[body.Country]++
+		}
+	}
+	names := slices.Sorted(maps.Keys(counts))
+	at, _ := strconv.Atoi(r.URL.Query().Get("cursor")) // as it was given
+	page := map[string]any{"as_of": "r", "rows": []any{}, "cursor": nil}
+	if at < len(names) {
+		page["rows"] = []any{map[string]any{"country": names[at], "events": counts[names[at]] + d.miscounts}}
+		page["cursor"] = strconv.Itoa(at + 1)
+	}
+	// An error means that the client has gone.
+	_ = json.NewEncoder(w).Encode(page)
+}
+
+// byCountry is the view that a door has.
+func byCountry() modelled {
+	return modelled{View: penstock.View{Name: "by_country", Stream: sources[0].stream, Group: []penstock.Field{country()},
+		Measures: []penstock.Measure{{Name: "events", Kind: penstock.MeasureCount}}}}
 }
 
 // post lets two writers post six requests to a door, and judges the round.
@@ -149,7 +180,14 @@ func (d *door) post(t *testing.T) Round {
 	}
 	defer recorder.Close()
 	// The second of two rows at one place is seen only within a page; beyond its end the count of all rows tells.
-	k := newTester(Options{Seed: 5})
+	k, err := newTester(Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.views = []modelled{byCountry()}
+	if k.recount, err = check.NewRecount(k.models()...); err != nil {
+		t.Fatal(err)
+	}
 	k.recorder, k.pageRows, k.server = recorder, 4, &child.Process{URL: s.URL}
 	if d.change != nil {
 		k.pageRows = 1000
@@ -182,7 +220,7 @@ func (d *door) post(t *testing.T) Round {
 
 func TestRoundWithoutFaultHasNoProblems(t *testing.T) {
 	r := (&door{}).post(t)
-	if len(r.Problems) != 0 || r.Sent != 12 || r.Acked != 12 || r.Stored != 12 || r.Total != 12 {
+	if len(r.Problems) != 0 || r.Sent != 12 || r.Acked != 12 || r.Stored != 12 || r.Total != 12 || r.Views < 2 {
 		t.Fatalf("%+v", r)
 	}
 }
@@ -218,6 +256,13 @@ func TestLettersAreJudged(t *testing.T) {
 
 func TestAnAuditThatIsNotContentIsAProblem(t *testing.T) {
 	if r := (&door{unbalanced: true}).post(t); len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "audit") {
+		t.Fatalf("%+v", r)
+	}
+}
+
+func TestAViewThatMiscountsIsAProblem(t *testing.T) {
+	r := (&door{miscounts: 1}).post(t)
+	if !slices.ContainsFunc(r.Problems, func(p string) bool { return strings.Contains(p, string(check.ViewDiffers)) }) {
 		t.Fatalf("%+v", r)
 	}
 }

@@ -3,7 +3,8 @@
 //
 // What has no answer is sent again with the same ids, or the same numbers of requests, until it has one. Some rounds send events that
 // become dead letters when the server starts again, since columns were declared meanwhile; some are killed again while they recover.
-// After each round the rows of its events are judged; in the end rows, letters, audit and log of all rounds, from the run's directory,
+// Three views are there from the beginning, and others come and go, which count stored rows while the server is killed.
+// After each round the rows of its events are judged, and what the views say of those of all rounds; in the end rows, letters, audit, views and log of all rounds, from the run's directory,
 // in which the verdict stays. What is judged stands there; beside it the declared columns are compared with the bodies by SQL.
 package killtest
 
@@ -14,6 +15,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"penstock"
@@ -50,6 +52,7 @@ type Round struct {
 	Stored      int64         // of this round's events
 	Dead        int64         // letters of this round's events, parked ones among them
 	Total       int64         // rows of all rounds' events
+	Views       int64         // rows of views that were judged
 	Ready       time.Duration // from the start after the kill
 	Drained     time.Duration // until nothing was behind
 	Problems    []string      // empty: all is as it should be
@@ -80,20 +83,28 @@ type tester struct {
 	pageRows int // how many are asked for at once
 	server   *child.Process
 	letters  map[string]*check.Entry // by place: those whose bodies are known
+
+	views   []modelled // that are configured
+	recount *check.Recount
+	counted map[penstock.Place]struct{} // rows of the source that halts keys
+	dropped bool                        // letters, since rows were counted
 }
 
-func newTester(o Options) *tester {
-	return &tester{Options: o, random: rand.New(rand.NewPCG(o.Seed, 0)), pageRows: 50_000, letters: map[string]*check.Entry{}}
+func newTester(o Options) (*tester, error) {
+	recount, err := check.NewRecount(slices.Concat(models(lasting()), models(passing()))...)
+	return &tester{Options: o, views: lasting(), recount: recount, counted: map[penstock.Place]struct{}{}, random: rand.New(rand.NewPCG(o.Seed, 0)), pageRows: 50_000, letters: map[string]*check.Entry{}}, err
 }
 
 // Run does the rounds, hands each to done, and ends with an orderly stop and a check of everything. It fails when the
 // server cannot be run, which is no less wrong where it could before; what is wrong with the data is in the rounds' Problems. It ends only processes that it started.
 func Run(ctx context.Context, o Options, done func(Round)) (Sum, error) {
-	t := newTester(o)
-	if err := t.configure(); err != nil {
+	t, err := newTester(o)
+	if err == nil {
+		err = t.configure()
+	}
+	if err != nil {
 		return Sum{}, err
 	}
-	var err error
 	t.recorder, err = check.Create(t.runDir(), check.Config{Seed: o.Seed, Explain: true, Grace: int64(grace), Halts: []string{halting}})
 	if err != nil {
 		return Sum{}, err
@@ -159,7 +170,7 @@ func (t *tester) end(ctx context.Context, r *Round, sum *Sum) error {
 	if err := t.countMisread(ctx, r, "true"); err != nil {
 		return err
 	}
-	for _, export := range [...]func(context.Context) error{t.exportRows, t.exportLetters, t.exportAudit} {
+	for _, export := range [...]func(context.Context) error{t.exportRows, t.exportLetters, t.exportAudit, t.exportViews} {
 		if err := export(ctx); err != nil {
 			return err
 		}

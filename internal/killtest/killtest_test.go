@@ -23,7 +23,7 @@ var (
 )
 
 // TestAnswersSurviveKill makes one pass; with PENSTOCK_TORTURE_MINUTES as many as that time holds.
-// It holds C-202, C-CRASH, C-ORD, C-DUP and C-POISON under kills.
+// It holds C-202, C-CRASH, C-ORD, C-DUP, C-POISON and C-VIEW under kills.
 func TestAnswersSurviveKill(t *testing.T) {
 	o := Options{Program: *program, Rounds: *rounds, Once: !*resend, Poison: *poison}
 	if o.Program == "" {
@@ -65,7 +65,7 @@ func report(t *testing.T, o Options) (Sum, error) {
 	if printing := Table(&table, done); printing != nil {
 		t.Error(printing)
 	}
-	t.Logf("seed %d, %d kills\n%s", o.Seed, sum.Kills, table.String())
+	t.Logf("seed %d, %d kills, %d rows and answers of views\n%s", o.Seed, sum.Kills, sum.Views, table.String())
 	if err == nil && len(done) != o.Rounds+1 {
 		t.Errorf("%d rounds of %d and the last check", len(done), o.Rounds)
 	}

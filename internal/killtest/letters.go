@@ -95,6 +95,7 @@ func (t *tester) dropLetters(ctx context.Context) error {
 		}
 	}
 	call.Outcome = check.Ok
+	t.dropped = true
 	total, err := t.countAll(ctx)
 	t.total = total
 	return err

@@ -22,16 +22,17 @@ func (t *tester) round(ctx context.Context, r *Round) error {
 	if err != nil {
 		return err
 	}
+	changed := t.changeViews(r)
 	if poison {
 		t.late++
+	}
+	if poison || changed {
 		if err := t.configure(); err != nil {
 			return err
 		}
 	}
-	for range r.Again {
-		if err := t.failWhileStarting(ctx); err != nil {
-			return err
-		}
+	if err := t.failAgain(ctx, r, changed); err != nil {
+		return err
 	}
 	t.verifyLog(ctx, r)
 	began := time.Now()
@@ -48,10 +49,32 @@ func (t *tester) round(ctx context.Context, r *Round) error {
 	}
 	r.Drained = time.Since(began)
 	r.count(writers)
-	return t.judgeRound(ctx, r, writers)
+	if err := t.judgeRound(ctx, r, writers); err != nil {
+		return err
+	}
+	return t.judgeRanks(ctx, r)
 }
 
-// settle waits until every attempt has an answer and all that was answered is applied.
+// failAgain makes the fault while the server recovers, and while it counts what is stored for a view that is new.
+func (t *tester) failAgain(ctx context.Context, r *Round, changed bool) error {
+	for range r.Again {
+		if err := t.failWhileStarting(ctx); err != nil {
+			return err
+		}
+	}
+	for range 2 {
+		if !changed {
+			break
+		}
+		r.Again++
+		if err := t.failWhileBuilding(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle waits until every attempt has an answer, all that was answered is applied, and every view answers.
 func (t *tester) settle(ctx context.Context, writers []*writer) error {
 	ctx, cancel := context.WithTimeout(ctx, drainPatience)
 	defer cancel()
@@ -60,7 +83,10 @@ func (t *tester) settle(ctx context.Context, writers []*writer) error {
 			return err
 		}
 	}
-	return t.ask().WaitDrained(ctx)
+	if err := t.ask().WaitDrained(ctx); err != nil {
+		return err
+	}
+	return t.waitViews(ctx)
 }
 
 // newWriters returns the writers of a round.
@@ -69,6 +95,7 @@ func (t *tester) newWriters(r *Round, poison bool) []*writer {
 	for _, s := range sources {
 		for range s.writers {
 			w := t.newWriter(uint32(r.Number*writers+len(all)), s, r.Batch)
+			w.asks = len(all) == 0
 			if poison && s.poison {
 				w.poison = fmt.Sprintf(`,"late_%d":"text"`, t.late+1)
 			}

@@ -27,7 +27,9 @@ const (
 	halting    = "halting"
 	writers    = 8 // of all sources together
 	partitions = 64
-	poisonous  = 499 // every so many events of a source are poison, if any are
+	hotKey     = "hot"
+	began      = 1_772_323_200 // seconds since 1970: the time of the first events
+	poisonous  = 499           // every so many events of a source are poison, if any are
 )
 
 // configuration is the server's file. Columns late_1, late_2, … are those that were declared after their events had been sent.
@@ -46,14 +48,14 @@ func (t *tester) configuration() string {
 			fmt.Fprintf(&b, "    %s\n", s.options)
 		}
 	}
-	return b.String()
+	return b.String() + configureViews(t.views)
 }
 
 // everything is a query for all rows of all streams, as a table.
 func everything() string {
 	parts := make([]string, len(sources))
 	for i, s := range sources {
-		parts[i] = fmt.Sprintf("select '%s' as stream, id, key, data, amount, country, _partition, _epoch, _offset, _replay_of from %s", s.stream, s.stream)
+		parts[i] = fmt.Sprintf("select '%s' as stream, id, key, data, amount, country, time, received_at, _partition, _epoch, _offset, _replay_of from %s", s.stream, s.stream)
 	}
 	return "(" + strings.Join(parts, " union all ") + ") as everything"
 }

@@ -3,6 +3,7 @@ package killtest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -22,6 +23,7 @@ type writer struct {
 	client   uint32
 	source   source
 	batch    int
+	asks     bool   // what a view says of its own events, now and then
 	poison   string // a member that makes an event poison; "": none are
 	random   *rand.Rand
 	http     *http.Client
@@ -32,6 +34,7 @@ type writer struct {
 	requests int         // operations, which number the requests of a source that does
 	unknown  *check.Call // the last attempt, if it has no answer
 	body     []byte      // of the last attempt
+	receipt  string      // the last
 }
 
 func (t *tester) newWriter(client uint32, s source, batch int) *writer {
@@ -62,6 +65,7 @@ func (w *writer) work(ctx context.Context, url string, answered func()) {
 		w.settle(ctx, url, call)
 		if w.unknown == nil {
 			answered()
+			w.ask(ctx, url)
 		}
 	}
 }
@@ -74,6 +78,7 @@ func (w *writer) settle(ctx context.Context, url string, call *check.Call) {
 		switch call.Outcome {
 		case check.Ok:
 			w.acked += int64(call.Accepted)
+			w.receipt = call.Receipt
 			return
 		case check.Unknown:
 			w.unknown = call
@@ -132,18 +137,56 @@ func (w *writer) attempt(url string, call *check.Call) {
 	call.Answered(r.StatusCode, r.Header.Get("Retry-After"), body)
 }
 
+// ask asks a view, after every fourth answer, how many events of the hot key there are, after the receipt of what was just answered.
+func (w *writer) ask(ctx context.Context, url string) {
+	if !w.asks || w.random.IntN(4) != 0 {
+		return
+	}
+	call := w.recorder.Begin(check.Record{Kind: check.View, Client: w.client, Stream: w.source.stream, What: "per_key"})
+	defer call.End()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/views/per_key?where.key="+hotKey+"&every=all&after="+w.receipt, nil)
+	if err != nil {
+		call.Code = err.Error()
+		return
+	}
+	r, err := w.http.Do(req)
+	if err != nil {
+		call.Code = err.Error()
+		return
+	}
+	defer r.Body.Close()
+	var page struct{ Rows []struct{ Events int64 } }
+	err = json.NewDecoder(io.LimitReader(r.Body, maxAnswer)).Decode(&page)
+	switch {
+	case err != nil:
+		call.Code = err.Error()
+	case r.StatusCode != http.StatusOK:
+		call.Status, call.Outcome = r.StatusCode, check.Fail
+	default:
+		call.Status, call.Outcome, call.Told = r.StatusCode, check.Ok, &check.Told{View: "per_key", Key: hotKey}
+		for _, row := range page.Rows {
+			call.Told.Events += row.Events
+		}
+	}
+}
+
 // key is the same one for three events of ten, where the source has a hot one.
 func (w *writer) key() string {
 	if w.source.hot && w.random.IntN(10) < 3 {
-		return "hot"
+		return hotKey
 	}
 	return fmt.Sprintf("k%03d", w.random.IntN(1000))
 }
 
-// rest is the members that the stream declares as columns, and a note.
+// rest is the time, a second later in each request and for one event of ten up to ten minutes before that, the members that the stream
+// declares as columns, and a note.
 func (w *writer) rest() string {
 	const note = 100
-	return fmt.Sprintf(`,"amount":%d,"country":"%s","note":"%s"`, w.random.IntN(100_000), [...]string{"DE", "FR", "US"}[w.random.IntN(3)],
+	at := time.Unix(began+int64(w.requests), 0)
+	if w.random.IntN(10) == 0 {
+		at = at.Add(-time.Duration(w.random.IntN(600_000)) * time.Millisecond)
+	}
+	return fmt.Sprintf(`,"time":"%s","amount":%d,"country":"%s","note":"%s"`, at.UTC().Format(time.RFC3339Nano), w.random.IntN(100_000), [...]string{"DE", "FR", "US"}[w.random.IntN(3)],
 		strings.Repeat(string('a'+rune(w.random.IntN(26))), note))
 }
 
