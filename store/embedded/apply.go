@@ -164,7 +164,7 @@ func (s *shard) forget() {
 	}
 	for _, f := range s.foldings {
 		if f != nil {
-			f.Reset()
+			f.clear()
 		}
 	}
 }

@@ -32,6 +32,7 @@ type Database struct {
 	hiddenStates atomic.Pointer[cutoffs] // of models by number: log time, less the time to keep
 	goneStates   atomic.Pointer[cutoffs] // the same, as far as retention has said that it holds: states may be deleted
 	tending      tending
+	boards       boards
 	sweeps       map[int32]sweep // of Tend alone
 
 	removed atomic.Int64 // files, as views no longer show them

@@ -27,7 +27,7 @@ func (d *Database) Tend(ctx context.Context) (bool, error) {
 		all = append(all, s.takeStates(ctx))
 	}
 	expired, err := d.expireGroups(ctx)
-	all = append(all, err, d.finishModels(ctx))
+	all = append(all, err, d.finishModels(ctx), d.holdBoards(ctx))
 	return more || expired, errors.Join(all...)
 }
 

@@ -11,6 +11,11 @@ import (
 
 // Rank implements penstock.Viewer.
 func (d *Database) Rank(ctx context.Context, view, member string, around int) ([]penstock.Standing, error) {
+	if m, err := d.shownModel(view); err == nil {
+		if all, held := d.boards.around(m, member, around); held {
+			return known(all, view, member)
+		}
+	}
 	result, err := d.askView(ctx, view, func(m model) (string, []any, error) {
 		if !m.View.Board {
 			return "", nil, refuseView("the view " + view + " is no leaderboard")
@@ -41,6 +46,11 @@ func (d *Database) Rank(ctx context.Context, view, member string, around int) ([
 		}
 		all = append(all, one)
 	}
+	return known(all, view, member)
+}
+
+// known returns standings, or NotFound if there are none.
+func known(all []penstock.Standing, view, member string) ([]penstock.Standing, error) {
 	if len(all) == 0 {
 		return nil, &penstock.Error{Code: penstock.NotFound, Op: "ask view", Reason: "unknown_member", Err: fmt.Errorf("the leaderboard %s has no member %.64q", view, member)}
 	}
@@ -55,7 +65,7 @@ func (d *Database) rankStatement(m model, around int) string {
 	before := func(a, b string) string {
 		return fmt.Sprintf("(%[1]s.score > %[2]s.score OR %[1]s.score = %[2]s.score AND %[1]s.member < %[2]s.member)", a, b)
 	}
-	return fmt.Sprintf("WITH board AS MATERIALIZED (SELECT CAST(%s AS VARCHAR) AS member, %s AS score FROM (%s) WHERE %[2]s IS NOT NULL), "+
+	return fmt.Sprintf("WITH board AS MATERIALIZED (SELECT CAST(%s AS VARCHAR) AS member, %s AS score FROM (%s) WHERE %[2]s IS NOT NULL AND %[1]s IS NOT NULL), "+
 		"me AS MATERIALIZED (SELECT * FROM board WHERE member = ?), "+
 		"shown AS MATERIALIZED ((SELECT b.* FROM board b, me WHERE %[4]s ORDER BY b.score, b.member DESC LIMIT %[6]d) UNION ALL SELECT * FROM me UNION ALL "+
 		"(SELECT b.* FROM board b, me WHERE %[5]s ORDER BY b.score DESC, b.member LIMIT %[6]d)), "+

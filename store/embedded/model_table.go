@@ -73,6 +73,8 @@ type folding struct {
 	version int // of the stream
 	models  []model
 	sheets  []*sheet
+
+	standings [][]standing // that what is on the sheets changes, of leaderboards
 }
 
 // folding returns what folds the rows of a stream in this shard, nil if no view counts them. The caller holds applying.
@@ -108,8 +110,15 @@ func (f *folding) write() {
 }
 
 func (f *folding) writeModel(i int) {
+	for len(f.standings) < len(f.models) {
+		f.standings = append(f.standings, nil)
+	}
+	board := f.models[i].holdable()
 	to, columns, windows := f.sheets[i], f.models[i].columns(), f.models[i].View.Window > 0
 	for d := range f.Deltas(i) {
+		if board {
+			f.standings[i] = appendStanding(f.standings[i], f.models[i], d)
+		}
 		c := to.row()
 		c[0].int32(int32(d.Partition))
 		c[1].int32(0)
@@ -134,6 +143,21 @@ func (f *folding) writeModel(i int) {
 func (f *folding) count(unmerged map[int32]int64) {
 	for i, m := range f.models {
 		unmerged[m.ID] += f.sheets[i].rows()
+	}
+}
+
+// tell gives leaderboards what was committed.
+func (f *folding) tell(b *boards) {
+	for i := range f.standings {
+		b.note(f.models[i].ID, f.standings[i])
+	}
+}
+
+// clear forgets what was folded.
+func (f *folding) clear() {
+	f.Reset()
+	for i := range f.standings {
+		f.standings[i] = f.standings[i][:0]
 	}
 }
 

@@ -186,6 +186,7 @@ func (p *posting) keep() {
 	for _, f := range s.foldings {
 		if f != nil {
 			f.count(s.unmerged)
+			f.tell(&s.db.boards)
 		}
 	}
 	for _, b := range p.todo.Blocks {
