@@ -60,11 +60,20 @@ func mutants() []mutant {
 		{"release_reorders_key", "./internal/fate -run ^TestHaltedKey$", false},
 		{"replay_not_idempotent", "./internal/fate -run ^TestLetterIsReplayedOnce$", false},
 		{"letter_lost_on_replay", "./internal/fate", false},
+		{"view_counts_repeats", viewcheck + "^TestViewsCountEachRowOnce$", true},
+		{"view_counts_letters", viewcheck + "^TestViewsCountEachRowOnce$", true},
+		{"view_lacks_cut_batch", viewcheck + "^TestViewsCountEachRowOnce$", true},
+		{"view_lacks_first_batch", viewcheck + "^TestViewsCountEachRowOnce$", true},
+		{"view_merge_drops_meanwhile", viewcheck + "^TestMergesKeepWhatComesMeanwhile$", true},
+		{"view_build_forgets_progress", viewcheck + "^TestBuildsCountEachStretchOnce$", true},
 		{"damage_replayed", "./letters -run ^TestReplayOfDamage$", false},
 	}
 }
 
-const root = "../.." // of the module
+const (
+	root      = "../.." // of the module
+	viewcheck = "-tags=duckdb_arrow ./internal/check/viewcheck -run "
+)
 
 // TestMutantsAreCaught plants each bug that is found within seconds, with PENSTOCK_TORTURE_MINUTES all of them, in a short run a few.
 func TestMutantsAreCaught(t *testing.T) {

@@ -226,6 +226,9 @@ func (r *rig) replay(i int) []*penstock.Block {
 // apply hands batches to the shards, some of them cut in two.
 func (r *rig) apply(n int) {
 	r.t.Helper()
+	if testing.Short() {
+		n = (n + 2) / 3
+	}
 	for range n {
 		b := r.batch()
 		parts := []penstock.Batch{b}

@@ -56,6 +56,9 @@ func TestViewsCountEachRowOnce(t *testing.T) {
 // TestMergesKeepWhatComesMeanwhile holds C-VIEW for merges beside batches.
 func TestMergesKeepWhatComesMeanwhile(t *testing.T) {
 	r := newRig(t, 2)
+	r.must(r.db.Close())
+	r.o.MergeRows = 10
+	r.open()
 	r.declare(views()...)
 	r.most = 5 // small batches, many of which are committed while a merge goes on
 	for range 3 {
