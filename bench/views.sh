@@ -3,16 +3,17 @@
 # makes the plots anew from that file.
 #   bench/views.sh                   all of it
 #   bench/views.sh e2e naive asked   only these
-# PENSTOCK_BENCH_SCALE=small shows that it runs; its figures are not for the record. PENSTOCK_BENCH_TURNS: how often by turns, 3 without.
+# PENSTOCK_BENCH_SCALE=small shows that it runs; its figures are not for the record. PENSTOCK_BENCH_TURNS: how often by turns, 3 without;
+# PENSTOCK_BENCH_EVENTS: of e2e, 4 million without.
 set -eu
 cd "$(dirname "$0")/.."
 program=${PENSTOCK:-bin/penstock}
 out=${PENSTOCK_BENCH_OUT:-bench/results/$(date -u +%Y-%m-%dT%H%M%SZ)-views.jsonl}
 mkdir -p "$(dirname "$out")"
 wanted=${*:-e2e naive asked}
-turns=${PENSTOCK_BENCH_TURNS:-3} events=4000000 counted=2000000 patience=10s groups=10000000 members=1000000
+turns=${PENSTOCK_BENCH_TURNS:-3} events=${PENSTOCK_BENCH_EVENTS:-4000000} steady=30s counted=2000000 patience=10s groups=10000000 members=1000000
 if [ "${PENSTOCK_BENCH_SCALE:-}" = small ]; then
-	turns=1 events=500000 counted=200000 patience=2s groups=200000 members=50000
+	turns=1 events=500000 steady=3s counted=200000 patience=2s groups=200000 members=50000
 fi
 
 cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
@@ -43,6 +44,7 @@ if want e2e; then
 		done
 		turn=$((turn + 1))
 	done
+	keep views-steady "$program" bench e2e --rate 100000 --batch 100 --duration "$steady" --views 3 -o json -q
 fi
 if want naive; then
 	scratch=$(mktemp -d)

@@ -134,7 +134,7 @@ func median(runs []run, store, how string, clients int) float64 {
 		return 0
 	}
 	slices.Sort(rates)
-	return rates[len(rates)/2]
+	return (rates[len(rates)/2] + rates[(len(rates)-1)/2]) / 2
 }
 
 // penstockWay counts in a view by key and minute, of events that all have one key, until a question to the view sees them: its sum is
