@@ -92,3 +92,24 @@ func TestBuildsCountEachStretchOnce(t *testing.T) {
 	r.apply(2)
 	r.content("without it")
 }
+
+// TestRebuildsCountEachRowOnce holds C-VIEW for versions that are built beside the ones that answer, while batches come and the process ends.
+func TestRebuildsCountEachRowOnce(t *testing.T) {
+	r := newRig(t, 4)
+	r.repeats = false // as above
+	r.declare(views()...)
+	r.apply(30)
+	r.tend()
+	for _, v := range views() {
+		r.must(r.db.Rebuild(t.Context(), v.Name))
+		r.content("being rebuilt")
+		if _, err := r.db.Tend(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.apply(2)
+		r.kill()
+		r.beside(func() { r.apply(5) })
+		r.tend()
+		r.content("rebuilt")
+	}
+}
