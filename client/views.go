@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -18,6 +19,16 @@ func (c *Client) Views(ctx context.Context) ([]penstock.ViewStatus, error) {
 	}
 	err := c.get(ctx, "/v1/views", nil, &answer)
 	return answer.Views, err
+}
+
+// Rebuild begins to count a view anew, beside the version that answers until the new one has everything; Views says how far it is. It fails with
+// NotFound if there is no such view, with Conflict if it is being rebuilt already.
+func (c *Client) Rebuild(ctx context.Context, view string) error {
+	answer, err := c.do(ctx, request{method: http.MethodPost, path: "/v1/views/" + url.PathEscape(view) + "/rebuild"})
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
 }
 
 // ViewQuery asks for rows of a view.

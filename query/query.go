@@ -30,6 +30,7 @@ type Options struct {
 	Viewer     penstock.Viewer                                      // nil: there are no views, and no routes of theirs
 	Views      func() []penstock.View                               // also those that are being built; of several versions the one that answers
 	ViewStates func(context.Context) ([]penstock.ViewStatus, error) // what is known of them
+	Rebuild    func(ctx context.Context, view string) error         // begins to count a view anew, beside the version that answers
 	Limits     Limits
 	Trace      Trace
 }
@@ -148,6 +149,7 @@ func (a *API) Register(g *edge.Guard) {
 		handle("GET /v1/views", edge.Read, a.serveViews)
 		handle("GET /v1/views/{view}", edge.Read, a.serveView)
 		handle("GET /v1/views/{view}/rank", edge.Read, a.serveRank)
+		handle("POST /v1/views/{view}/rebuild", edge.Admin, a.serveRebuild)
 	}
 }
 

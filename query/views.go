@@ -32,6 +32,25 @@ func (a *API) serveViews(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// serveRebuild begins to count a view anew. The answer does not wait for it: the list of views says how far it is.
+func (a *API) serveRebuild(w http.ResponseWriter, r *http.Request) error {
+	if p := paramsOf(r); p.Err != nil {
+		return p.Err
+	}
+	if a.o.Rebuild == nil {
+		return missing("store")
+	}
+	name := r.PathValue("view")
+	if err := a.o.Rebuild(r.Context(), name); err != nil {
+		return err
+	}
+	edge.WriteJSON(w, http.StatusAccepted, struct {
+		View     string `json:"view"`
+		Rebuilds bool   `json:"rebuilds"`
+	}{name, true})
+	return nil
+}
+
 // findView fails with NotFound, reason unknown_view, if there is no such view.
 func (a *API) findView(name string) (penstock.View, error) {
 	views := a.o.Views()

@@ -106,6 +106,7 @@ func (s *server) openQuery() {
 		Viewer:     s.viewer,
 		Views:      s.database.Views,
 		ViewStates: s.database.ViewStates,
+		Rebuild:    s.database.Rebuild,
 		Trace:      s.queryTrace(),
 	})
 	s.query.Register(s.guard)

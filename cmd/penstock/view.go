@@ -11,12 +11,12 @@ import (
 
 func newViewCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "view ls|show|rank",
+		Use:   "view ls|show|rank|rebuild",
 		Short: "Shows read models: counters, rollups, leaderboards, latest values",
 		Long: "Shows views, which count a stream's rows by group and window of time as they are stored. The configuration declares\n" +
 			"them. Each is also a table of its name in \"penstock sql\".",
 	}
-	cmd.AddCommand(newViewListCommand(p), newViewShowCommand(p), newViewRankCommand(p))
+	cmd.AddCommand(newViewListCommand(p), newViewShowCommand(p), newViewRankCommand(p), newViewRebuildCommand(p))
 	return cmd
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"penstock"
 )
 
 // declareViews makes the configured views those that the store keeps.
@@ -10,9 +12,19 @@ func (e *engine) declareViews(c *Config) error {
 	if e.database == nil {
 		return nil
 	}
+	views := c.views()
+	var unbuilt mistakes
+	for _, v := range views {
+		if at := "views." + v.Name + ".repair"; v.Repair > 0 {
+			unbuilt = append(unbuilt, mistake{c.source(at), at, "recounting on a schedule: not built yet"})
+		}
+	}
+	if err := unbuilt.err(); err != nil {
+		return penstock.Wrap(penstock.Invalid, "declare views", err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), declarePatience)
 	defer cancel()
-	return e.database.DeclareViews(ctx, c.views())
+	return e.database.DeclareViews(ctx, views)
 }
 
 // viewInterval is how often views are looked after when there is nothing to do.
