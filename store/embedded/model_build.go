@@ -24,7 +24,8 @@ func (d *Database) Tend(ctx context.Context) (bool, error) {
 			d.tending.note(m, err)
 			more, all = more || worked, append(all, err)
 		}
-		all = append(all, s.takeStates(ctx))
+		took, err := s.takeStates(ctx)
+		more, all = more || took, append(all, err)
 	}
 	expired, err := d.expireGroups(ctx)
 	all = append(all, err, d.finishModels(ctx), d.holdBoards(ctx))

@@ -12,7 +12,8 @@ import (
 
 // What a view keeps no longer is left out of its answers first, and deleted later, by Tend. A window is past its time when its end is; a
 // group of a view without windows when its last change is, in whatever partition. Such a group goes as a whole or not at all: if it changed again
-// when some of its states were gone, the others would count. Those that have states in a sealed file wait until these are brought forward.
+// when some of its states were gone, the others would count. Those that have states in a sealed file wait until these are brought forward, for
+// which it is time when half of all groups do.
 
 // keptWindows is the condition for states of windows that end at a log time or later.
 func (m model) keptWindows(oldest penstock.Micros) string {
@@ -102,8 +103,9 @@ func (s *shard) expireWindows(ctx context.Context, m model) (bool, error) {
 // sweep is how far groups of a model were looked through for those that are past their time. Each part of it reads the whole table, so that the next
 // one waits until a twentieth of the time to keep has passed.
 type sweep struct {
-	gone      penstock.Micros
-	parts, at int
+	gone         penstock.Micros
+	parts, at    int
+	groups, held int64 // that were seen; that are past their time, with states in sealed files
 }
 
 // expireGroups looks through a part of the groups of views without windows for those that are past their time, deletes them, and reports whether
@@ -113,30 +115,58 @@ func (d *Database) expireGroups(ctx context.Context) (bool, error) {
 	all := []error{d.finishDying(ctx)}
 	for id, gone := range *d.goneStates.Load() {
 		m, ok := d.allModels()[id]
-		if !ok || m.View.Window > 0 || len(m.View.Group) == 0 || gone == 0 {
+		if !ok || m.View.Window > 0 || len(m.View.Group) == 0 || gone == 0 || d.gathering(id) {
 			continue
 		}
-		at := d.sweeps[id]
-		if at.gone > gone { // it keeps longer now
-			at = sweep{}
-		}
-		if at.at >= at.parts && (at.parts == 0 || gone-at.gone >= penstock.Micros(m.View.Keep.Microseconds()/20)) {
-			counted, err := d.countStates(ctx)
-			all = append(all, err)
-			at = sweep{gone: gone, parts: int(counted[id]/sweptAtOnce) + 1}
-		}
-		if at.at >= at.parts {
+		part, err := d.nextPart(ctx, m, gone)
+		if err == nil && part.at == part.parts {
 			continue
 		}
-		if err := d.deleteGroups(ctx, m, at); err != nil {
+		if err == nil {
+			err = d.deleteGroups(ctx, m, &part)
+		}
+		if err != nil {
 			all = append(all, penstock.Wrap(penstock.CodeOf(err), "delete groups of view "+m.View.Name, err))
 			continue
 		}
-		at.at++
-		d.sweeps[id] = at
-		more = more || at.at < at.parts
+		if part.at++; part.at == part.parts && 2*part.held > part.groups {
+			d.gather(id)
+			part, more = sweep{}, true
+		}
+		d.sweeps[id] = part
+		more = more || part.at < part.parts
 	}
 	return more, errors.Join(all...)
+}
+
+// nextPart returns which part of a model's groups is looked through next: none if at is parts.
+func (d *Database) nextPart(ctx context.Context, m model, gone penstock.Micros) (sweep, error) {
+	part := d.sweeps[m.ID]
+	if part.gone > gone { // it keeps longer now
+		part = sweep{}
+	}
+	if part.at < part.parts || part.parts > 0 && gone-part.gone < penstock.Micros(m.View.Keep.Microseconds()/20) {
+		return part, nil
+	}
+	counted, err := d.countStates(ctx)
+	return sweep{gone: gone, parts: int(counted[m.ID]/sweptAtOnce) + 1}, err
+}
+
+// gather lets the states that sealed files have of a model be brought forward.
+func (d *Database) gather(id int32) {
+	for _, s := range d.shards {
+		s.gathered[id] = s.newest().number - 1
+	}
+}
+
+// gathering reports whether that is not done yet.
+func (d *Database) gathering(id int32) bool {
+	for _, s := range d.shards {
+		if m, ok := s.keptModels()[id]; ok && len(s.list()) > 1 && m.Taken < s.gathered[id] {
+			return true
+		}
+	}
+	return false
 }
 
 // finishDying deletes the groups that were being deleted when a shard failed or the process ended. Only the first shard knows of them.
@@ -145,7 +175,7 @@ func (d *Database) finishDying(ctx context.Context) error {
 		if m.Dying == 0 {
 			continue
 		}
-		if err := d.deleteGroups(ctx, m, sweep{gone: m.Dying, parts: 1}); err != nil {
+		if err := d.deleteGroups(ctx, m, &sweep{gone: m.Dying, parts: 1}); err != nil {
 			return err
 		}
 	}
@@ -154,7 +184,7 @@ func (d *Database) finishDying(ctx context.Context) error {
 
 // deleteGroups deletes a part of the groups that are past their time, if no sealed file has states of them. Batches are held up while that is
 // done in all shards, so that none of the groups comes back in between.
-func (d *Database) deleteGroups(ctx context.Context, m model, part sweep) error {
+func (d *Database) deleteGroups(ctx context.Context, m model, part *sweep) error {
 	for _, s := range d.shards {
 		s.merging.Lock()
 		defer s.merging.Unlock()
@@ -180,19 +210,24 @@ func (d *Database) deleteGroups(ctx context.Context, m model, part sweep) error 
 }
 
 // findExpired puts the groups that are past their time, and none of whose states is in a sealed file, on the connection's table expiring.
-func (m model) findExpired(ctx context.Context, c conn, from string, part sweep) (found int64, err error) {
+func (m model) findExpired(ctx context.Context, c conn, from string, part *sweep) (found int64, err error) {
 	var keys, names []string
 	for i := range m.View.Group {
 		keys, names = append(keys, groupName(i)), append(names, fmt.Sprintf("%s AS k%d", groupName(i), i))
 	}
 	by := strings.Join(keys, ", ")
-	statement := fmt.Sprintf("CREATE OR REPLACE TEMP TABLE expiring AS SELECT %s FROM %s WHERE hash(%s) %% %d = %d GROUP BY %s HAVING max(_changed) < %s AND bool_and(_newest)",
-		strings.Join(names, ", "), from, by, part.parts, part.at, by, timestamp(part.gone))
+	statement := fmt.Sprintf("CREATE OR REPLACE TEMP TABLE expiring AS SELECT %s, max(_changed) < %s AS gone, bool_and(_newest) AS whole FROM %s WHERE hash(%s) %% %d = %d GROUP BY %s",
+		strings.Join(names, ", "), timestamp(part.gone), from, by, part.parts, part.at, by)
 	if err := c.exec(ctx, statement); err != nil {
 		return 0, err
 	}
-	err = c.QueryRowContext(ctx, "SELECT count(*) FROM expiring").Scan(&found)
-	return found, err
+	var groups, held int64
+	row := c.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (gone AND NOT whole), count(*) FILTER (gone AND whole) FROM expiring")
+	if err := row.Scan(&groups, &held, &found); err != nil {
+		return 0, err
+	}
+	part.groups, part.held = part.groups+groups, part.held+held
+	return found, c.exec(ctx, "DELETE FROM expiring WHERE NOT (gone AND whole)")
 }
 
 // deleteFound deletes the groups of the table expiring, but those that have changed since it was made. The caller holds applying of all shards.

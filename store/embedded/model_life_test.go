@@ -209,8 +209,11 @@ func TestViewsOutliveRows(t *testing.T) {
 			l.apply(1.5)
 			retain(t, l.d)
 			for _, s := range l.d.shards { // as far as a process may come that is killed
-				if err := s.takeStates(t.Context()); err != nil {
-					t.Fatal(err)
+				for took := true; took; {
+					var err error
+					if took, err = s.takeStates(t.Context()); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			checkClicks(t, l.d, l.blocks)

@@ -9,29 +9,41 @@ import (
 	"penstock"
 )
 
-// takeStates brings the states of files that are to be removed forward into the newest file, one model of a file at a time.
-func (s *shard) takeStates(ctx context.Context) error {
-	files, last := s.list(), int(s.expiring.Load())
+// takeStates brings the states of a file that is to be removed, or whose groups are to be deleted, forward into the newest file, for one model, and
+// reports whether it did.
+func (s *shard) takeStates(ctx context.Context) (bool, error) {
+	files := s.list()
 	for _, f := range files[:len(files)-1] {
-		if f.number > last {
-			break
-		}
 		for _, m := range s.keptModels().sorted() {
-			if m.Taken >= f.number {
+			if !s.isNeeded(f, m) && (m.Taken >= f.number || s.gathered[m.ID] < f.number) {
 				continue
 			}
 			if err := s.takeModel(ctx, f, m); err != nil {
-				return s.outage("bring states of view "+m.View.Name+" forward", err)
+				return false, s.outage("bring states of view "+m.View.Name+" forward", err)
 			}
+			return true, nil
 		}
 	}
-	return nil
+	return false, nil
 }
 
-// taken reports whether nobody needs the states of a file any more. The caller holds applying.
+// isNeeded reports whether a file that is to be removed has what a model needs without it.
+func (s *shard) isNeeded(f *file, m model) bool {
+	return int64(f.number) <= s.expiring.Load() && (m.Taken < f.number || m.Lost < s.lostWith(f, m))
+}
+
+// lostWith returns up to which log time rows of a model's stream are gone when a file is.
+func (s *shard) lostWith(f *file, m model) penstock.Micros {
+	if r := (*s.db.streams.Load())[streamKey{penstock.DefaultTenant, m.View.Stream}]; f.state.Rows[r.ID] > 0 {
+		return f.state.LogTime
+	}
+	return 0
+}
+
+// taken reports whether nobody needs the states of a file any more that is to be removed. The caller holds applying.
 func (s *shard) taken(f *file) bool {
 	for _, m := range s.models {
-		if m.Taken < f.number {
+		if s.isNeeded(f, m) {
 			return false
 		}
 	}
@@ -50,6 +62,7 @@ func (s *shard) takeModel(ctx context.Context, f *file, m model) error {
 	defer c.Close()
 	newest, added := s.newest(), int64(0)
 	_, has := f.columns(modelTable(m.ID))
+	has = has && m.Taken < f.number
 	return s.rewrite(ctx, c, m.ID, func() (func(*model), error) {
 		if has {
 			from := f.table(modelTable(m.ID)) + s.whatStays(m)
@@ -62,12 +75,12 @@ func (s *shard) takeModel(ctx context.Context, f *file, m model) error {
 			}
 		}
 		return func(m *model) {
-			m.Taken = f.number
+			m.Taken = max(m.Taken, f.number)
 			if added > 0 {
 				m.hold(newest.number, f.number)
 			}
-			if r := (*s.db.streams.Load())[streamKey{penstock.DefaultTenant, m.View.Stream}]; f.state.Rows[r.ID] > 0 {
-				m.Lost = max(m.Lost, f.state.LogTime)
+			if int64(f.number) <= s.expiring.Load() {
+				m.Lost = max(m.Lost, s.lostWith(f, *m))
 			}
 			s.logged += penstock.Bytes(added * stateBytes)
 		}, nil
