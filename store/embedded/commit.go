@@ -37,7 +37,7 @@ func (p *posting) tables() ([]*sheet, error) {
 	if len(p.todo.Blocks) == 0 {
 		return slices.DeleteFunc(p.shard.sheets(), func(one *sheet) bool { return one.used == 0 }), nil
 	}
-	var all []*sheet
+	var all, views []*sheet
 	for _, b := range p.todo.Blocks {
 		e, err := p.shard.encoder(p.streams[streamKey{b.Tenant, b.Stream}])
 		if err != nil {
@@ -46,11 +46,15 @@ func (p *posting) tables() ([]*sheet, error) {
 		if !slices.Contains(all, &e.sheet) {
 			all = append(all, &e.sheet)
 		}
-		if _, err := p.shard.folding(p.streams[streamKey{b.Tenant, b.Stream}]); err != nil {
+		f, err := p.shard.folding(p.streams[streamKey{b.Tenant, b.Stream}])
+		if err != nil {
 			return nil, err
 		}
+		if f != nil && !slices.Contains(views, f.sheets[0]) { // each costs the commit a view, used or not
+			views = append(views, f.sheets...)
+		}
 	}
-	return slices.Concat(all, p.shard.ledger.sheets(), p.shard.modelSheets()), nil
+	return slices.Concat(all, p.shard.ledger.sheets(), views), nil
 }
 
 // writing is a transaction that a posting's rows go into.

@@ -218,11 +218,12 @@ func (d *Database) holdBoard(ctx context.Context, m model) error {
 	}
 	defer c.Close()
 	l := &liveBoard{of: m, at: map[string][]byte{}}
-	if err := d.beginBoard(ctx, c, l); err != nil {
+	from, err := d.beginBoard(ctx, c, l)
+	if err != nil {
 		return d.letGo(m, err)
 	}
 	var entries []ranking.Entry
-	behind(func() { entries, err = l.read(ctx, c, d.from(m)) })
+	behind(func() { entries, err = l.read(ctx, c, from) })
 	err = errors.Join(err, c.exec(context.WithoutCancel(ctx), "ROLLBACK"))
 	if err != nil {
 		return d.letGo(m, err)
@@ -233,31 +234,38 @@ func (d *Database) holdBoard(ctx context.Context, m model) error {
 	for _, one := range l.coming {
 		l.take(one)
 	}
-	l.coming, l.loaded = nil, true
+	l.coming, l.loaded = nil, true // it may have been dropped meanwhile: then nobody asks it
 	return nil
 }
 
 func (d *Database) letGo(m model, err error) error {
-	d.boards.mu.Lock()
-	defer d.boards.mu.Unlock()
-	delete(d.boards.all, m.ID)
+	d.boards.drop(m.ID)
 	return penstock.Wrap(penstock.Unavailable, "read leaderboard "+m.View.Name, err)
 }
 
-// beginBoard begins a transaction that sees exactly what was committed before the board hears of commits: no batch is under way then.
-func (d *Database) beginBoard(ctx context.Context, c conn, l *liveBoard) error {
+// beginBoard begins a transaction that sees exactly what was committed before the board hears of commits: no batch is under way then. It
+// returns the states that there are at that moment, in SQL: a file that is begun later has none of them.
+func (d *Database) beginBoard(ctx context.Context, c conn, l *liveBoard) (from string, err error) {
 	for _, s := range d.shards {
 		s.applying.Lock()
 		defer s.applying.Unlock()
 	}
-	err := c.exec(ctx, "BEGIN TRANSACTION READ ONLY", "SELECT count(*) FROM (SELECT 1 FROM "+d.from(l.of)+" LIMIT 1)") // it begins in all files
+	from = d.from(l.of)
+	err = c.exec(ctx, "BEGIN TRANSACTION READ ONLY", "SELECT count(*) FROM (SELECT 1 FROM "+from+" LIMIT 1)") // it begins in all files
 	d.boards.mu.Lock()
 	defer d.boards.mu.Unlock()
 	if d.boards.all == nil {
 		d.boards.all = map[int32]*liveBoard{}
 	}
 	d.boards.all[l.of.ID] = l
-	return err
+	return from, err
+}
+
+// drop lets go of a leaderboard. Tend reads it again if it may be held.
+func (b *boards) drop(id int32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.all, id)
 }
 
 // read returns all members with their scores.

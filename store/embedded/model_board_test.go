@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
+	"time"
 
 	"penstock"
 )
@@ -64,6 +65,17 @@ func TestHeldBoardsAreTheRows(t *testing.T) {
 			compareRanks(t, d, v.Name, fmt.Sprint("u", random.IntN(40)))
 		}
 	}
+	views := boardViews()
+	for _, keep := range []time.Duration{2 * time.Hour, 0} { // it is not held meanwhile, and does not hear of batches
+		views[1].Keep = keep
+		if err := d.DeclareViews(t.Context(), views); err != nil {
+			t.Fatal(err)
+		}
+		scores()
+		compareRanks(t, d, views[1].Name, "u7")
+	}
+	tend(t, d)
+	compareRanks(t, d, views[1].Name, "u7")
 	if _, err := d.Rank(t.Context(), "n_max", "nobody", 1); !penstock.Is(err, penstock.NotFound) {
 		t.Fatalf("nobody: %v", err)
 	}
@@ -88,9 +100,11 @@ func compareRanks(t *testing.T, d *Database, view, member string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.boards.mu.Lock()
-	d.boards.all[m.ID] = kept
-	d.boards.mu.Unlock()
+	if kept != nil {
+		d.boards.mu.Lock()
+		d.boards.all[m.ID] = kept
+		d.boards.mu.Unlock()
+	}
 	if len(held) != len(counted) {
 		t.Fatalf("%s of %s: %v, want %v", member, view, held, counted)
 	}

@@ -235,6 +235,7 @@ func (d *Database) amend(ctx context.Context, changed model) error {
 			return err
 		}
 	}
+	d.boards.drop(changed.ID) // it may not have heard of all batches meanwhile
 	return nil
 }
 

@@ -115,7 +115,7 @@ func (d *Database) expireGroups(ctx context.Context) (bool, error) {
 	all := []error{d.finishDying(ctx)}
 	for id, gone := range *d.goneStates.Load() {
 		m, ok := d.allModels()[id]
-		if !ok || m.View.Window > 0 || len(m.View.Group) == 0 || gone == 0 || d.gathering(id) {
+		if !ok || !m.built() || m.View.Window > 0 || len(m.View.Group) == 0 || gone == 0 || d.gathering(id) {
 			continue
 		}
 		part, err := d.nextPart(ctx, m, gone)

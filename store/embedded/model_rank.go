@@ -11,7 +11,7 @@ import (
 
 // Rank implements penstock.Viewer.
 func (d *Database) Rank(ctx context.Context, view, member string, around int) ([]penstock.Standing, error) {
-	if m, err := d.shownModel(view); err == nil {
+	if m, err := d.shownModel(view); err == nil && m.holdable() {
 		if all, held := d.boards.around(m, member, around); held {
 			return known(all, view, member)
 		}
