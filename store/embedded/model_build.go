@@ -9,8 +9,13 @@ import (
 	"penstock"
 )
 
-// buildRows is how many stored rows are counted at once: six row groups.
-const buildRows = 6 * RowGroup
+// buildRows is how many stored rows are counted at once at most, six row groups; buildFirst, how many at first; buildBytes, about how many bytes of
+// theirs, as those before them were: DuckDB's driver has all of them in memory.
+const (
+	buildRows  = 6 * RowGroup
+	buildFirst = 1000
+	buildBytes = 32 << 20
+)
 
 // Tend does a piece of what views need beside batches: it counts rows that were stored before a view, shows views that have counted all, merges
 // states, brings those of files that are to be removed forward, and deletes what is past its time. It reports whether there is more to do. One call
@@ -47,11 +52,16 @@ func (s *shard) build(ctx context.Context, m model) (bool, error) {
 		return false, nil
 	}
 	part := m.Todo[0]
-	part.To = min(part.To, part.From+buildRows)
+	pace := s.pace[m.ID]
+	if pace == 0 {
+		pace = buildFirst
+	}
+	part.To = min(part.To, part.From+pace)
 	counted, err := s.count(ctx, m, part)
 	if err != nil {
 		return false, s.outage("build view "+m.View.Name, err)
 	}
+	s.pace[m.ID] = max(1, min(4*pace, buildRows, (part.To-part.From)*buildBytes/max(1, counted.bytes)))
 	return true, s.addStates(ctx, m.ID, counted)
 }
 
@@ -60,13 +70,14 @@ type counted struct {
 	stretch
 	sheet  *sheet
 	unseen penstock.Micros // rows that were logged before were hidden
+	bytes  int64           // of the rows
 }
 
 // count folds a stretch of stored rows. Rows of a file that is gone are not counted.
 func (s *shard) count(ctx context.Context, m model, part stretch) (counted, error) {
 	r := (*s.db.streams.Load())[streamKey{penstock.DefaultTenant, m.View.Stream}]
 	one := m.sheet()
-	all := counted{part, &one, (*s.db.hidden.Load())[r.ID]}
+	all := counted{stretch: part, sheet: &one, unseen: (*s.db.hidden.Load())[r.ID]}
 	folder, err := s.db.o.folder(r.stream(), []model{m})
 	if err != nil {
 		return all, err
@@ -74,7 +85,7 @@ func (s *shard) count(ctx context.Context, m model, part stretch) (counted, erro
 	to := &folding{Folder: folder, models: []model{m}, sheets: []*sheet{&one}}
 	for _, f := range s.list() {
 		if f.number == part.File {
-			if err := s.countIn(ctx, f, r, all, to); err != nil {
+			if err := s.countIn(ctx, f, r, &all, to); err != nil {
 				return all, err
 			}
 		}
@@ -83,7 +94,7 @@ func (s *shard) count(ctx context.Context, m model, part stretch) (counted, erro
 	return all, nil
 }
 
-func (s *shard) countIn(ctx context.Context, f *file, r registered, part counted, to *folding) error {
+func (s *shard) countIn(ctx context.Context, f *file, r registered, part *counted, to *folding) error {
 	c, err := s.db.engine.conn(ctx)
 	if err != nil {
 		return err
@@ -100,6 +111,7 @@ func (s *shard) countIn(ctx context.Context, f *file, r registered, part counted
 			row := penstock.Record{Tenant: r.Tenant, Stream: r.Name}
 			err := scan(&row.ID, &row.Key, &row.Time, &row.ReceivedAt, &row.Body, &row.Partition, &row.Position.Epoch, &row.Position.Offset, &row.LogTime)
 			if err == nil {
+				part.bytes += int64(len(row.Body))
 				to.Add(&row)
 			}
 			return err

@@ -37,6 +37,7 @@ type shard struct {
 	models    models                    // changed under both locks
 	swept     map[int32]penstock.Micros // up to which log time windows of a model were deleted. Of Tend alone
 	gathered  map[int32]int             // up to which file states of a model are brought forward, so that groups can be deleted. Of Tend alone
+	pace      map[int32]int64           // rows that a model counts at once. Of Tend alone
 	unmerged  map[int32]int64           // states that batches left behind, by model; those of before the start count as many. Guarded by mu
 	ledger    *ledger
 	ids       *dedup.Index            // replaced under both locks
@@ -63,7 +64,7 @@ type shard struct {
 func newShard(d *Database, number int, spec ShardSpec) *shard {
 	s := &shard{
 		db: d, number: number, spec: spec, dir: filepath.Join(d.dir, spec.Name),
-		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, unmerged: map[int32]int64{}, swept: map[int32]penstock.Micros{}, gathered: map[int32]int{}, ledger: newLedger(),
+		owned: map[penstock.Partition]bool{}, encoders: map[tableName]*encoder{}, foldings: map[int32]*folding{}, unmerged: map[int32]int64{}, pace: map[int32]int64{}, swept: map[int32]penstock.Micros{}, gathered: map[int32]int{}, ledger: newLedger(),
 		ordinals: map[penstock.Lane]int64{}, sums: checksum.NewHasher(d.o.Cluster), book: fate.New(d.o.Letters),
 		trail: trail{},
 	}
