@@ -173,7 +173,7 @@ func (s *shard) adopt(ctx context.Context, add []model, remove []int32) error {
 	if err := s.conn.transaction(ctx, func() error { return s.conn.exec(ctx, statements...) }); err != nil {
 		return s.outage("declare views", err)
 	}
-	if err := f.loadTables(ctx, s.conn); err != nil {
+	if err := f.loadTables(context.WithoutCancel(ctx), s.conn); err != nil {
 		return s.outage("declare views", err)
 	}
 	s.setModels(next)

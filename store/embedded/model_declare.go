@@ -280,6 +280,9 @@ func (d *Database) showModels(ctx context.Context) error {
 	for name := range before.ready {
 		if _, ok := next.ready[name]; !ok {
 			all = append(all, d.catalog.exec(ctx, "DROP VIEW IF EXISTS memory.main."+ident(name)))
+			if r, ok := (*d.streams.Load())[streamKey{penstock.DefaultTenant, name}]; ok { // it was declared before the view was gone
+				all = append(all, d.viewStream(ctx, r))
+			}
 		}
 	}
 	for _, m := range next.ready {

@@ -45,11 +45,11 @@ func figure(m penstock.Measure, columns []delta.Column) string {
 	case penstock.MeasureAvg:
 		return "CAST(sum(" + c.Name + ") AS DOUBLE) / sum(" + columns[1].Name + ")"
 	case penstock.MeasureUnique:
-		return uniqueFunction + "(" + states + ")"
+		return "coalesce(" + uniqueFunction + "(" + states + "), 0)"
 	case penstock.MeasureQuantile:
 		return fmt.Sprintf("%s(%s, %v)", quantileFunction, states, m.Q)
 	case penstock.MeasureTop:
-		return fmt.Sprintf("CAST(%s(%s, %d) AS JSON)", topFunction, states, m.K)
+		return fmt.Sprintf("CAST(coalesce(%s(%s, %d), '[]') AS JSON)", topFunction, states, m.K)
 	}
 	return merged(c)
 }
@@ -177,7 +177,9 @@ func (d *Database) viewStatement(m model, q penstock.ViewQuery) (string, []any, 
 	switch {
 	case q.Whole:
 		step = -1
-	case step > 0 && (window == 0 || step%window != 0):
+	case step > 0 && window == 0:
+		return "", nil, refuseView("this view has no windows: every does not apply")
+	case step > 0 && step%window != 0:
 		return "", nil, refuseView("every is a multiple of the view's window, " + m.View.Window.String())
 	case window == 0 && (q.From != 0 || q.To != 0):
 		return "", nil, refuseView("this view has no windows: from and to do not apply")
