@@ -78,7 +78,7 @@ func (r *results) read(text []byte) error {
 // addAsked adds the questions of one run. Members have keys of either kind alike.
 func (r *results) addAsked(prefix string, asked []question) {
 	for _, q := range asked {
-		if q.Name != "one group" {
+		if !strings.HasPrefix(q.Name, "one group") {
 			r.asked = slices.DeleteFunc(r.asked, func(old question) bool { return old.Name == q.Name })
 		}
 		if len(prefix) > 1 {
