@@ -23,12 +23,12 @@ type bar struct {
 
 // The measures of a chart, in pixels.
 const (
-	chartWidth = 860
+	chartWidth = 900
 	margin     = 20
 	topHeight  = 74
 	rowHeight  = 34
 	barHeight  = 20
-	labelWidth = 310
+	labelWidth = 350
 	textWidth  = 150
 	barWidth   = chartWidth - 2*margin - labelWidth - textWidth
 )
