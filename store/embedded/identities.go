@@ -92,8 +92,9 @@ func (s *shard) starts(ctx context.Context, files []*file, known registry) ([]*s
 	for _, f := range files {
 		batches = append(batches, "SELECT *, "+itoa(f.number)+" AS file, rowid AS nth FROM "+f.table(batchesTable))
 	}
-	// Of each lane the last row at which the index was not lacking yet; if there is none, the oldest that was carried over.
-	query := "SELECT s, p, coalesce(max(" + rowOrder + ") FILTER (ordinal <= o), min(" + rowOrder + ") FILTER (carried)) AS row FROM (" +
+	// Of each lane the last row at which the index was not lacking yet; if there is none, what was carried over into the first of the files; if
+	// nothing was, the lane begins in them.
+	query := "SELECT s, p, coalesce(max(" + rowOrder + ") FILTER (ordinal <= o), min(" + rowOrder + ") FILTER (carried AND file = " + itoa(files[0].number) + ")) AS row FROM (" +
 		strings.Join(batches, " UNION ALL ") + ") JOIN (VALUES " + strings.Join(lacking, ", ") + ") AS c(s, p, o) ON s = _stream AND p = _partition GROUP BY s, p"
 	query = "SELECT s, p, coalesce(row[3], 0), coalesce(row[4], 0), coalesce(row[5], 0) FROM (" + query + ")"
 	var all []*start
@@ -139,6 +140,9 @@ func (s *shard) identitiesFrom(f *file, starts []*start) string {
 	}
 	parts := []string{"SELECT _stream, _partition, _epoch, _offset, _log_time AS logged, key, id FROM " + f.table(lettersTable) + where}
 	for table := range *f.tables.Load() {
+		if table == modelsTable || table[0] == 'v' {
+			continue // no rows of streams
+		}
 		parts = append(parts, "SELECT _stream, _partition, _epoch, _offset, epoch_us(_log_time) AS logged, encode(coalesce(key, '')) AS key, encode(id) AS id FROM "+
 			f.table(table)+where)
 	}

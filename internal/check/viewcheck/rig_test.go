@@ -66,8 +66,7 @@ type rig struct {
 	letters   []*check.Entry
 	condemned []penstock.Event // those that the letters are of
 	views     []penstock.View
-	repeats   bool // requests are sent again now and then
-	most      int  // events of a request
+	most      int // events of a request
 }
 
 // request is what was sent at once, so that it can be sent again.
@@ -87,7 +86,7 @@ func newRig(t *testing.T, n uint64) *rig {
 		t: t, dir: t.TempDir(), random: rand.New(rand.NewPCG(seed, n)), builder: penstock.NewBlockBuilder(penstock.NewPartitioner(cluster)), sums: checksum.NewHasher(cluster),
 		o:    embedded.Options{Cluster: cluster, Shards: shards, FileRows: 2000, MergeRows: 100, Fold: fold.Folder, Streams: streams()},
 		next: penstock.Positions{}, logTime: penstock.MicrosOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)),
-		repeats: true, most: 40,
+		most:   40,
 		makers: map[string]*check.Maker{"clicks": check.NewMaker(seed, 1), "scores": check.NewMaker(seed, 2)},
 	}
 	for _, p := range penstock.All(partitions) {
@@ -182,7 +181,7 @@ func (r *rig) batch() penstock.Batch {
 		if i == 0 {
 			r.condemn(&b, block, one)
 		}
-		if r.repeats && r.random.IntN(3) == 0 {
+		if r.random.IntN(3) == 0 {
 			b.Blocks = append(b.Blocks, r.again())
 		}
 	}

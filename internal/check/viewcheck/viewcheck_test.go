@@ -73,7 +73,6 @@ func TestMergesKeepWhatComesMeanwhile(t *testing.T) {
 // the process ends.
 func TestBuildsCountEachStretchOnce(t *testing.T) {
 	r := newRig(t, 3)
-	r.repeats = false // whether those are known after an end of the process is another matter
 	r.declare(views()...)
 	r.apply(60) // several files of each shard
 	r.declare(append(views(), late())...)
@@ -96,7 +95,6 @@ func TestBuildsCountEachStretchOnce(t *testing.T) {
 // TestRebuildsCountEachRowOnce holds C-VIEW for versions that are built beside the ones that answer, while batches come and the process ends.
 func TestRebuildsCountEachRowOnce(t *testing.T) {
 	r := newRig(t, 4)
-	r.repeats = false // as above
 	r.declare(views()...)
 	r.apply(30)
 	r.tend()
