@@ -59,7 +59,7 @@ func (c chart) svg() []byte {
 	}
 	if c.line > 0 {
 		x := margin + labelWidth + barWidth*c.line/most
-		fmt.Fprintf(&out, `<line class="line" x1="%.1f" x2="%[1].1f" y1="%d" y2="%d"/>`+"\n", x, topHeight-4, topHeight+len(c.bars)*rowHeight-2)
+		fmt.Fprintf(&out, `<line class="line" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/>`+"\n", x, x, topHeight-4, topHeight+len(c.bars)*rowHeight-2)
 	}
 	out.WriteString("</svg>\n")
 	return out.Bytes()

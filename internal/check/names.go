@@ -73,11 +73,6 @@ func (k *keys) name(id uint32) string {
 	return k.names[id][2:]
 }
 
-func (k *keys) stream(id uint32) uint16 {
-	full := k.names[id]
-	return uint16(full[0])<<8 | uint16(full[1])
-}
-
 func partitionName(p penstock.Partition) string { return fmt.Sprintf("partition %d", p) }
 
 // placeName spells a place partition/epoch:offset.
