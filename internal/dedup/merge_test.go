@@ -54,7 +54,9 @@ func TestMergeLeavesOut(t *testing.T) {
 				mustWindow(t, x, "clicks", c.dedup)
 				x.quieten()
 			}
-			x.mergeAll(t)
+			if len(x.runs) > 1 { // without a window the index may have merged them by itself, before it was quiet
+				x.mergeAll(t)
+			}
 			var left []int
 			for _, id := range []int{1, 2, 3} {
 				var room page
