@@ -298,8 +298,8 @@ func (f *file) loadTables(ctx context.Context, c conn) error {
 	}
 	tables := columnsByTable{}
 	for _, name := range names {
-		if tables[name] = nil; name == modelsTable || name[0] == 'v' {
-			continue // nobody declares columns of theirs
+		if tables[name] = nil; name.ofModels() {
+			continue
 		}
 		if tables[name], err = f.readColumns(ctx, c, name); err != nil {
 			return err

@@ -140,8 +140,8 @@ func (s *shard) identitiesFrom(f *file, starts []*start) string {
 	}
 	parts := []string{"SELECT _stream, _partition, _epoch, _offset, _log_time AS logged, key, id FROM " + f.table(lettersTable) + where}
 	for table := range *f.tables.Load() {
-		if table == modelsTable || table[0] == 'v' {
-			continue // no rows of streams
+		if table.ofModels() {
+			continue
 		}
 		parts = append(parts, "SELECT _stream, _partition, _epoch, _offset, epoch_us(_log_time) AS logged, encode(coalesce(key, '')) AS key, encode(id) AS id FROM "+
 			f.table(table)+where)

@@ -17,6 +17,9 @@ const modelsTable tableName = "models"
 // modelTable returns the table of a model's states in a file.
 func modelTable(id int32) tableName { return tableName(fmt.Sprintf("v%d", id)) }
 
+// ofModels reports whether a table belongs to models: it has no rows of streams, and nobody declares columns of it.
+func (t tableName) ofModels() bool { return t == modelsTable || t[0] == 'v' }
+
 // model is one version of a view, as one shard keeps it: in each file that has states of it a table of its own. It never changes: a
 // change makes a new one.
 type model struct {

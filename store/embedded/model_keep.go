@@ -75,13 +75,8 @@ func (s *shard) expireWindows(ctx context.Context, m model) (bool, error) {
 	}
 	s.merging.Lock()
 	defer s.merging.Unlock()
-	f := s.newest()
-	table := f.table(modelTable(m.ID))
-	if _, ok := f.columns(modelTable(m.ID)); !ok {
-		return false, nil
-	}
-	c, err := s.db.engine.conn(ctx)
-	if err != nil {
+	c, table, err := s.newestStates(ctx, m.ID)
+	if err != nil || table == "" {
 		return false, err
 	}
 	defer c.Close()

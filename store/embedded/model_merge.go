@@ -44,6 +44,17 @@ func due(rows map[int]int64, from int64) (level int, ok bool) {
 	}
 }
 
+// newestStates returns the table of a model's states in the newest file, "" if there is none, and a connection to change it by. The caller holds
+// merging.
+func (s *shard) newestStates(ctx context.Context, id int32) (c conn, table string, err error) {
+	f := s.newest()
+	if _, ok := f.columns(modelTable(id)); !ok {
+		return c, "", nil
+	}
+	c, err = s.db.engine.conn(ctx)
+	return c, f.table(modelTable(id)), err
+}
+
 // mergeModels merges states of a model in the shard's newest file, if there is enough to merge, and reports whether it did. Batches go on meanwhile: they only
 // add rows, and what they add while this runs is left alone.
 func (s *shard) mergeModels(ctx context.Context, m model) (bool, error) {
@@ -55,13 +66,8 @@ func (s *shard) mergeModels(ctx context.Context, m model) (bool, error) {
 	}
 	s.merging.Lock()
 	defer s.merging.Unlock()
-	f := s.newest()
-	table := f.table(modelTable(m.ID))
-	if _, ok := f.columns(modelTable(m.ID)); !ok {
-		return false, nil
-	}
-	c, err := s.db.engine.conn(ctx)
-	if err != nil {
+	c, table, err := s.newestStates(ctx, m.ID)
+	if err != nil || table == "" {
 		return false, err
 	}
 	defer c.Close()
